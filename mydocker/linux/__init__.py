@@ -1,0 +1,1 @@
+"""System calls under their own names: Python types in, `OSError` with errno, call and path out."""
