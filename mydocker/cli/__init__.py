@@ -1,0 +1,60 @@
+"""The command line: a table of verbs, one module for each group of them.
+
+How a verb is written. The table `VERBS` names, for each verb, the module that holds it. The module has two functions for
+the verb `xyz` (a dash becomes an underscore, names of Python's own get a trailing underscore):
+
+    def xyz_arguments(parser: ArgumentParser) -> None:   declares flags and arguments
+    def xyz(args: Namespace, context: Context) -> int:   one call of the engine, renders the answer, returns the status
+
+The shell uses the same two functions, with a parser of its own class. Rules:
+
+* Results go to `context.out` (stdout); everything else (progress, warnings, errors) to stderr.
+* Nothing is caught here: `MydockerError` becomes text and an exit status in `main`, in one place.
+* A module imports at its top only what every one of its verbs needs; the rest inside the function.
+* Long flags are declared with two dashes; `cli.parser.Parser` accepts each of them with one dash as well.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Verb(NamedTuple):
+    """One command: its name, the module under `mydocker.cli` that holds it, its group in the help, its purpose."""
+
+    name: str
+    module: str
+    group: str
+    purpose: str
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def function(self) -> str:
+        """The name of the verb's function in its module."""
+        return {"import": "import_", "exec": "exec_"}.get(self.name, self.name.replace("-", "_").lower())
+
+
+BUILDING = "Build images"
+IMAGES = "Images"
+CONTAINERS = "Containers"
+
+VERBS: tuple[Verb, ...] = (
+    Verb("buildBase", "base", BUILDING, "make the base image, from an archive or from this host"),
+    Verb("build", "build", BUILDING, "build an image from a Dockerfile"),
+    Verb("images", "images", IMAGES, "list images"),
+    Verb("save", "save", IMAGES, "save a container or images to a tar file"),
+    Verb("run", "run", CONTAINERS, "start a new container"),
+    Verb("ps", "containers", CONTAINERS, "list all containers, running or not"),
+    Verb("logs", "containers", CONTAINERS, "print what a container wrote"),
+    Verb("exec", "run", CONTAINERS, "run a command in a running container"),
+    Verb("stop", "containers", CONTAINERS, "stop running containers"),
+    Verb("remove", "containers", CONTAINERS, "remove stopped containers", ("rm",)),
+)
+
+
+def find_verb(name: str) -> Verb | None:
+    """Return the verb called `name` (or by one of its aliases); letter case of `buildBase` is forgiven."""
+    for verb in VERBS:
+        if name == verb.name or name in verb.aliases or name.lower() == verb.name.lower():
+            return verb
+    return None

@@ -1,0 +1,59 @@
+"""Flags and arguments: argparse with the seed's spelling and this project's errors."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from mydocker.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class SingleDash(argparse.ArgumentParser):
+    """Accepts each long flag with one dash too: `-name x` is `--name x`, as the seed's commands are printed.
+
+    The second spelling is known to the parser but not shown in the help. It is looked up before bundles of short flags
+    are taken apart, so a flag `--ti` would shadow `-t -i`: declare no such flag.
+    """
+
+    def _register_single_dash(self, action: argparse.Action) -> None:
+        for option in action.option_strings:
+            if option.startswith("--") and len(option) > 3:
+                self._option_string_actions.setdefault(option[1:], action)
+
+    def _add_action(self, action: argparse.Action) -> argparse.Action:
+        added = super()._add_action(action)
+        self._register_single_dash(added)
+        return added
+
+    def _get_option_tuples(self, option_string: str) -> list[Any]:
+        """Leave out abbreviations, which argparse offers for one-dash names whatever `allow_abbrev` says."""
+        return [found for found in super()._get_option_tuples(option_string) if found[1] == option_string[:2]]
+
+
+class Parser(SingleDash):
+    """The command line's parser: a mistake is raised as `UsageError`, never printed here."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("allow_abbrev", False)
+        kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        super().__init__(*args, **kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise the mistake that argparse found."""
+        raise UsageError(self.prog, message, f"see '{self.prog} --help'")
+
+
+def common_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags that every verb takes, before or after its name."""
+    group = parser.add_argument_group("everywhere")
+    group.add_argument("--root", default=argparse.SUPPRESS, metavar="DIR", help="the store (default: $MYDOCKER_ROOT, "
+                       "else /var/lib/mydocker, else $XDG_DATA_HOME/mydocker)")  # fmt: skip
+    group.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks and details")
+
+
+def one_per_line(values: Sequence[str] | None) -> list[str]:
+    """Return a repeated flag's values; an absent flag is an empty list."""
+    return list(values or ())
