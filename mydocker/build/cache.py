@@ -16,6 +16,7 @@ import os
 import sqlite3
 import threading
 import time
+import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -23,14 +24,13 @@ if TYPE_CHECKING:
 
 _TABLES = """
 create table if not exists results (
-    key text primary key, diff_id text not null, seconds real not null, finished real not null, parts text not null
+    key text primary key, diff_id text not null, seconds real not null, finished real not null, parts blob not null
 ) without rowid;
 create table if not exists slots (slot text primary key, key text not null) without rowid;
 create table if not exists files (
-    device integer, inode integer, size integer, mtime integer, ctime integer, sha256 text not null,
-    primary key (device, inode)
+    file text primary key, size integer, mtime integer, ctime integer, sha256 text not null
 ) without rowid;
-create table if not exists selections (selection text primary key, digest text not null, parts text not null) without rowid;
+create table if not exists selections (selection text primary key, digest text not null, parts blob not null) without rowid;
 """
 # A writer waits this long for another one; each holds the file for milliseconds.
 _BUSY_SECONDS = 60
@@ -38,19 +38,24 @@ _BUSY_SECONDS = 60
 _RACY_NANOSECONDS = 2_000_000_000
 
 
+Parts = tuple[tuple[str, str], ...]
+
+
 class Result(NamedTuple):
     """What a step gave: the diff ID of its layer, the seconds it took to run, and the parts of its key."""
 
     diff_id: str
     seconds: float
-    parts: tuple[tuple[str, str], ...]
+    parts: Parts
 
 
 class FileStamp(NamedTuple):
-    """What must stay the same for a file's hash to be believed without reading it again (times in nanoseconds)."""
+    """What must stay the same for a file's hash to be believed without reading it again.
 
-    device: int
-    inode: int
+    `file` is "device:inode" as text (an inode number can be too large for SQLite's integers); times in nanoseconds.
+    """
+
+    file: str
     size: int
     mtime: int
     ctime: int
@@ -58,7 +63,7 @@ class FileStamp(NamedTuple):
     @classmethod
     def of(cls, status: os.stat_result) -> FileStamp:
         """Return the stamp of a stat result."""
-        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        return cls(f"{status.st_dev}:{status.st_ino}", status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 class Cache:
@@ -104,20 +109,20 @@ class Cache:
         """Return what the step with `key` gave, or None."""
         with self._lock:
             row = self._database.execute("select diff_id, seconds, parts from results where key=?", (key,)).fetchone()
-        return Result(row[0], row[1], _load_parts(row[2])) if row else None
+        return Result(row[0], row[1], _unpack(row[2])) if row else None
 
     def put(self, key: str, result: Result) -> None:
         """Remember that the step with `key` gave `result`."""
-        row = (key, result.diff_id, result.seconds, time.time(), json.dumps(result.parts))
+        row = (key, result.diff_id, result.seconds, time.time(), _pack(result.parts))
         with self._lock:
             self._database.execute("insert or replace into results values (?, ?, ?, ?, ?)", row)
 
-    def last_parts(self, slot: str) -> tuple[tuple[str, str], ...] | None:
+    def last_parts(self, slot: str) -> Parts | None:
         """Return the key parts that the step at `slot` had when it was last run or found."""
         query = "select parts from slots join results using (key) where slot=?"
         with self._lock:
             row = self._database.execute(query, (slot,)).fetchone()
-        return _load_parts(row[0]) if row else None
+        return _unpack(row[0]) if row else None
 
     def remember_slots(self, keys: Iterable[tuple[str, str]]) -> None:
         """Remember the key of each slot, as (slot, key) pairs."""
@@ -126,17 +131,17 @@ class Cache:
             self._database.executemany("insert or replace into slots values (?, ?)", list(keys))
             self._database.execute("commit")
 
-    def selection(self, name: str) -> tuple[str, dict[str, str]] | None:
+    def selection(self, name: str) -> tuple[str, Parts] | None:
         """Return the content digest and key parts of a selection of files from an immutable tree, or None."""
         with self._lock:
             row = self._database.execute("select digest, parts from selections where selection=?", (name,)).fetchone()
-        return (row[0], json.loads(row[1])) if row else None
+        return (row[0], _unpack(row[1])) if row else None
 
-    def put_selection(self, name: str, digest: str, parts: dict[str, str]) -> None:
+    def put_selection(self, name: str, digest: str, parts: Parts) -> None:
         """Remember a selection's digest."""
         with self._lock:
             self._database.execute(
-                "insert or replace into selections values (?, ?, ?)", (name, digest, json.dumps(parts))
+                "insert or replace into selections values (?, ?, ?)", (name, digest, _pack(parts))
             )
 
     def file_hash(self, stamp: FileStamp) -> str | None:
@@ -155,14 +160,14 @@ class Cache:
             self._new_files[stamp] = sha256
 
     def _read_files(self) -> Iterator[tuple[FileStamp, str]]:
-        for row in self._database.execute("select device, inode, size, mtime, ctime, sha256 from files"):
-            yield FileStamp(*row[:5]), row[5]
+        for row in self._database.execute("select file, size, mtime, ctime, sha256 from files"):
+            yield FileStamp(*row[:4]), row[4]
 
     def _write_files(self) -> None:
         if self._new_files:
             rows = [(*stamp, sha256) for stamp, sha256 in self._new_files.items()]
             self._database.execute("begin immediate")
-            self._database.executemany("insert or replace into files values (?, ?, ?, ?, ?, ?)", rows)
+            self._database.executemany("insert or replace into files values (?, ?, ?, ?, ?)", rows)
             self._database.execute("commit")
             self._new_files = {}
 
@@ -188,8 +193,13 @@ class Cache:
             return {row[0] for row in self._database.execute("select distinct diff_id from results")}
 
 
-def _load_parts(text: str) -> tuple[tuple[str, str], ...]:
-    return tuple((name, value) for name, value in json.loads(text))
+def _pack(parts: Parts) -> bytes:
+    # A COPY of ten thousand files has as many parts: they are read only to explain a miss, so they are kept small.
+    return zlib.compress(json.dumps(parts).encode(), 1)
+
+
+def _unpack(packed: bytes) -> Parts:
+    return tuple((name, value) for name, value in json.loads(zlib.decompress(packed)))
 
 
 def _is_sound(path: str) -> bool:

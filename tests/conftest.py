@@ -1,0 +1,80 @@
+"""What every test may rely on: who may run, what it needs, and that nothing is left behind.
+
+MYDOCKER_TESTS_MAY_NOT_SKIP=1 (set by .ci/run) turns every skip into a failure of the run: what was meant to be tested was.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def shared_directory() -> Path | None:
+    """Return the folder with the shared test material, if this machine has it."""
+    chosen = Path(os.environ.get("MYDOCKER_SHARED", REPOSITORY.parent / "shared"))
+    return chosen if (chosen / "corpus").is_dir() else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("root") and os.geteuid() != 0:
+            item.add_marker(pytest.mark.skip(reason="needs root: it works on the real kernel"))
+        if item.get_closest_marker("shared") and shared_directory() is None:
+            item.add_marker(pytest.mark.skip(reason="needs the shared corpus beside the checkout"))
+        for peer in item.iter_markers("peer"):
+            missing = [name for name in peer.args if shutil.which(name) is None]
+            if missing:
+                item.add_marker(pytest.mark.skip(reason=f"needs {', '.join(missing)}"))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with the shared test material; tests that use it carry the mark `shared`."""
+    found = shared_directory()
+    assert found is not None, "mark the test with pytest.mark.shared"
+    return found
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """The folder of sample Dockerfiles."""
+    return REPOSITORY / "samples"
+
+
+def _mounts() -> set[str]:
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        return {" ".join(line.split()[2:5]) for line in file}
+
+
+def _cgroups() -> set[str]:
+    return {str(path) for top in ("*", "*/*") for path in Path("/sys/fs/cgroup").glob(f"{top}/mydocker/*/")}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """Fail the run when a mount or a cgroup that was not there before is there after it."""
+    before = _mounts(), _cgroups()
+    yield
+    after = _mounts(), _cgroups()
+    assert sorted(after[0] - before[0]) == [], "mounts left behind"
+    assert sorted(after[1] - before[1]) == [], "cgroups left behind"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if os.environ.get("MYDOCKER_TESTS_MAY_NOT_SKIP") and terminalreporter.stats.get("skipped"):
+        terminalreporter.write_line("tests were skipped that had to run", red=True)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("MYDOCKER_TESTS_MAY_NOT_SKIP") and reporter and reporter.stats.get("skipped") and not exitstatus:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
