@@ -6,6 +6,7 @@
     |-- NameTaken               the name belongs to something else
     |-- Busy                    in a state that forbids the operation
     |-- DockerfileError         a mistake in a Dockerfile, with its place in the text
+    |   `-- DockerfileErrors    all the mistakes that were found in one
     |-- BuildFailed             a step of a build failed
     |-- ImageError              an image, manifest, layer or archive that cannot be used
     |   |-- DigestMismatch      bytes that are not what their name says
@@ -146,3 +147,25 @@ class DockerfileError(MydockerError):
         if self.hint:
             shown.append(f"hint: {self.hint}")
         return shown
+
+
+class DockerfileErrors(DockerfileError):
+    """All mistakes found in one file, in its order; it reads like the first of them."""
+
+    def __init__(self, mistakes: list[DockerfileError]) -> None:
+        first = mistakes[0]
+        super().__init__(
+            first.what,
+            first.why,
+            first.hint,
+            filename=first.filename,
+            line=first.line,
+            column=first.column,
+            end_column=first.end_column,
+            source=first.source,
+        )
+        self.mistakes = tuple(mistakes)
+
+    def lines(self) -> list[str]:
+        """Return every mistake as `DockerfileError.lines` shows it."""
+        return [line for mistake in self.mistakes for line in mistake.lines()]
