@@ -1,0 +1,68 @@
+"""Processes: prctl's switches, descriptors of processes, exec by descriptor. Runs between clone and exec."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+
+from mydocker.linux import libc
+
+# linux/prctl.h
+PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_SET_KEEPCAPS = 8
+PR_SET_NAME = 15
+PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NO_NEW_PRIVS = 38
+
+SYS_PIDFD_SEND_SIGNAL = 424
+SYS_CLOSE_RANGE = 436
+SYS_EXECVEAT = 322 if os.uname().machine == "x86_64" else 281
+_AT_EMPTY_PATH = 0x1000
+_CLOSE_RANGE_CLOEXEC = 4
+_LAST_DESCRIPTOR = 0xFFFFFFFF
+
+
+def prctl(option: int, value: int) -> None:
+    """prctl(2) with one number."""
+    libc.call("prctl", option, ctypes.c_ulong(value), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0))
+
+
+def set_name(name: str) -> None:
+    """Set the name that ps(1) shows, at most 15 bytes."""
+    libc.call("prctl", PR_SET_NAME, name.encode(), 0, 0, 0)
+
+
+def close_from(first: int) -> None:
+    """Close every descriptor from `first` on (close_range(2), Linux 5.9)."""
+    libc.syscall(SYS_CLOSE_RANGE, "close_range", first, _LAST_DESCRIPTOR, 0)
+
+
+def close_on_exec_from(first: int) -> None:
+    """Mark every descriptor from `first` on close-on-exec."""
+    try:
+        libc.syscall(SYS_CLOSE_RANGE, "close_range", first, _LAST_DESCRIPTOR, _CLOSE_RANGE_CLOEXEC)
+    except OSError:  # the flag is of Linux 5.11
+        for name in os.listdir("/proc/self/fd"):
+            if int(name) >= first:
+                try:
+                    os.set_inheritable(int(name), False)
+                except OSError:  # the descriptor of the listing itself
+                    continue
+
+
+def vectors(argv: list[bytes], env: list[bytes]) -> tuple[ctypes.Array[ctypes.c_char_p], ctypes.Array[ctypes.c_char_p]]:
+    """Return argument and environment vectors as execve(2) takes them."""
+    return (ctypes.c_char_p * (len(argv) + 1))(*argv, None), (ctypes.c_char_p * (len(env) + 1))(*env, None)
+
+
+def execute_descriptor(descriptor: int, argv: list[bytes], env: list[bytes]) -> None:
+    """Replace this process by the program open on `descriptor` (execveat(2)); return never, or raise."""
+    arguments, environment = vectors(argv, env)
+    libc.syscall(SYS_EXECVEAT, "execveat", descriptor, b"", arguments, environment, _AT_EMPTY_PATH)
+
+
+def send_signal(pidfd: int, number: int) -> None:
+    """Send a signal to the very process of `pidfd`; its number may have been reused, the process cannot be mistaken."""
+    signal.pidfd_send_signal(pidfd, number)

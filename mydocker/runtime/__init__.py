@@ -1,0 +1,1 @@
+"""Containers: runtime-spec documents, and how they are carried out on this kernel."""

@@ -1,0 +1,289 @@
+"""A runtime-spec document and a root file system become a plan: the operations of `mydocker.runtime.init`, in order.
+
+Everything that can be decided is decided here, in the parent, where errors are cheap; the plan is plain values only, so
+it can be shown (`describe`) and sent to another process.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import Any, NamedTuple
+
+from mydocker.errors import RuntimeFailure, UsageError
+from mydocker.linux import capabilities, mounts, namespaces, seccomp
+from mydocker.runtime import spec
+from mydocker.runtime.rootfs import Overlay, RootFs
+
+Operation = tuple[Any, ...]
+
+_ATTRIBUTES = {
+    "ro": mounts.ATTR_RDONLY,
+    "nosuid": mounts.ATTR_NOSUID,
+    "nodev": mounts.ATTR_NODEV,
+    "noexec": mounts.ATTR_NOEXEC,
+    "noatime": mounts.ATTR_NOATIME,
+    "strictatime": mounts.ATTR_STRICTATIME,
+    "nodiratime": mounts.ATTR_NODIRATIME,
+}
+_DEFAULTS = frozenset("rw suid dev exec relatime defaults diratime async atime bind rbind".split())
+_PROPAGATION = {
+    "private": mounts.MS_PRIVATE,
+    "rprivate": mounts.MS_PRIVATE | mounts.MS_REC,
+    "slave": mounts.MS_SLAVE,
+    "rslave": mounts.MS_SLAVE | mounts.MS_REC,
+    "shared": mounts.MS_SHARED,
+    "rshared": mounts.MS_SHARED | mounts.MS_REC,
+    "unbindable": mounts.MS_UNBINDABLE,
+    "runbindable": mounts.MS_UNBINDABLE | mounts.MS_REC,
+}
+_LINKS = (
+    ("/proc/self/fd", "/dev/fd"),
+    ("/proc/self/fd/0", "/dev/stdin"),
+    ("/proc/self/fd/1", "/dev/stdout"),
+    ("/proc/self/fd/2", "/dev/stderr"),
+    ("/proc/kcore", "/dev/core"),
+    ("pts/ptmx", "/dev/ptmx"),
+)
+_NODES = (
+    ("/dev/null", 1, 3),
+    ("/dev/zero", 1, 5),
+    ("/dev/full", 1, 7),
+    ("/dev/random", 1, 8),
+    ("/dev/urandom", 1, 9),
+    ("/dev/tty", 5, 0),
+)
+# asm-generic/resource.h
+_RLIMITS = (
+    "RLIMIT_CPU RLIMIT_FSIZE RLIMIT_DATA RLIMIT_STACK RLIMIT_CORE RLIMIT_RSS RLIMIT_NPROC RLIMIT_NOFILE RLIMIT_MEMLOCK "
+    "RLIMIT_AS RLIMIT_LOCKS RLIMIT_SIGPENDING RLIMIT_MSGQUEUE RLIMIT_NICE RLIMIT_RTPRIO RLIMIT_RTTIME"
+).split()
+_NO_LIMIT = 2**63  # from here on the document means "no limit"
+
+
+class Launch(NamedTuple):
+    """What `mydocker.runtime.launch.start` needs: the plan and the PID namespace ("" new, None the host's, or a path)."""
+
+    plan: tuple[Operation, ...]
+    pid_namespace: str | None
+
+
+def make(
+    document: dict[str, Any],
+    rootfs: RootFs,
+    *,
+    cgroup_files: tuple[str, ...] = (),
+    cgroup_mounts: tuple[tuple[str, str], ...] = (),
+    die_with_parent: bool = True,
+    wait_for_parent: bool = False,
+    size: tuple[int, int] = (0, 0),
+) -> Launch:
+    """Return the plan for a document.
+
+    `cgroup_files` are what to write "0" to, `cgroup_mounts` the hierarchies to show inside (controller, version word).
+    `wait_for_parent` stops once after the mounts, for hooks and the network. `size` is the terminal's rows and columns.
+    """
+    linux = document["linux"]
+    plan: list[Operation] = [("cgroups", cgroup_files)] if cgroup_files else []
+    joins, flags, pid_namespace = _namespaces(linux)
+    plan += joins
+    plan.append(("unshare", flags))
+    if flags & namespaces.CLONE_NEWNET:
+        plan.append(("loopback",))
+    if flags & namespaces.CLONE_NEWUTS and (document.get("hostname") or document.get("domainname")):
+        plan.append(("hostname", document.get("hostname", ""), document.get("domainname", "")))
+    plan += _process_limits(document["process"])
+    plan.append(("propagation", _PROPAGATION[linux.get("rootfsPropagation") or "rslave"] | mounts.MS_REC))
+    plan += _file_systems(document, rootfs, cgroup_mounts, size)
+    if wait_for_parent:
+        plan.append(("ready",))
+    plan += [("sysctl", key, value) for key, value in linux.get("sysctl", {}).items()]
+    plan += _user(document)
+    plan.append(("workdir", document["process"]["cwd"]))
+    plan += [("readonly", tuple(linux["readonlyPaths"]))] if linux.get("readonlyPaths") else []
+    plan += [("mask", tuple(linux["maskedPaths"]))] if linux.get("maskedPaths") else []
+    after = _PROPAGATION[linux["rootfsPropagation"]] if linux.get("rootfsPropagation") else 0
+    plan.append(("pivot", after, bool(document["root"].get("readonly"))))
+    plan += _program(document, die_with_parent)
+    return Launch(tuple(plan), pid_namespace)
+
+
+def describe(plan: tuple[Operation, ...]) -> list[str]:
+    """Return one line per operation, for people."""
+    return [f"{name} {' '.join(map(_shown, arguments))}".rstrip() for name, *arguments in plan]
+
+
+def _shown(value: object) -> str:
+    return f"<{len(value)} bytes>" if isinstance(value, bytes) else repr(value)
+
+
+def _namespaces(linux: dict[str, Any]) -> tuple[list[Operation], int, str | None]:
+    joins: list[Operation] = []
+    flags = 0
+    pid_namespace: str | None = None
+    for entry in linux.get("namespaces", ()):
+        flag = namespaces.KINDS[entry["type"]][0]
+        path = entry.get("path", "")
+        if entry["type"] == "pid":
+            pid_namespace = path
+        elif path:
+            joins.append(("join", path, flag))
+        else:
+            flags |= flag
+    return joins, flags, pid_namespace
+
+
+def _process_limits(process: dict[str, Any]) -> list[Operation]:
+    found: list[Operation] = []
+    if process.get("oomScoreAdj") is not None:
+        found.append(("oom_score", process["oomScoreAdj"]))
+    if process.get("rlimits"):
+        found.append(("rlimits", tuple(_rlimit(entry) for entry in process["rlimits"])))
+    return found
+
+
+def _rlimit(entry: dict[str, Any]) -> tuple[int, int, int]:
+    if entry["type"] not in _RLIMITS:
+        raise UsageError(f"unknown resource limit {entry['type']}")
+    soft, hard = (-1 if value < 0 or value >= _NO_LIMIT else value for value in (entry["soft"], entry["hard"]))
+    return _RLIMITS.index(entry["type"]), soft, hard
+
+
+def _file_systems(
+    document: dict[str, Any], rootfs: RootFs, cgroup_mounts: tuple[tuple[str, str], ...], size: tuple[int, int]
+) -> list[Operation]:
+    requests: list[Operation] = []
+    for entry in document.get("mounts", ()):
+        if entry.get("type") == "cgroup":
+            requests += _cgroup_requests(entry, cgroup_mounts)
+        else:
+            requests.append(_request(entry))
+    stubs = _stubs(requests)
+    if isinstance(rootfs, Overlay):
+        plan: list[Operation] = [("overlay", rootfs.lower, rootfs.upper, rootfs.work, rootfs.init, stubs)]
+    else:
+        plan = [("directory", rootfs.path, stubs)]
+    plan += [("mount", *request) for request in requests]
+    plan += [("restrict", "/sys/fs/cgroup", mounts.ATTR_RDONLY)] if _is_readonly_tree(requests) else []
+    if any(request[0] == "/dev" and request[1] != "bind" for request in requests):
+        plan += [("device", path, "c", major, minor, 0o666, 0, 0) for path, major, minor in _NODES]
+        plan += [_device(entry) for entry in document["linux"].get("devices", ()) if entry["path"] not in dict(_paths())]
+        plan += [("link", target, path) for target, path in _LINKS]
+    if document["process"].get("terminal"):
+        plan.append(("console", *size, True))
+    return plan
+
+
+def _paths() -> list[tuple[str, int]]:
+    return [(path, major) for path, major, _ in _NODES]
+
+
+def _device(entry: dict[str, Any]) -> Operation:
+    numbers = (entry.get("major", 0), entry.get("minor", 0))
+    return (
+        "device", entry["path"], entry["type"], *numbers,
+        entry.get("fileMode", 0o666), entry.get("uid", 0), entry.get("gid", 0),
+    )  # fmt: skip
+
+
+def _request(entry: dict[str, Any]) -> Operation:
+    """Return the fields of one mount: target, kind, source, attributes, propagation, options, recursive, is a directory."""
+    words = entry.get("options") or ()
+    bind = entry.get("type") == "bind" or "bind" in words or "rbind" in words
+    source = entry.get("source") or ""
+    attributes, propagation, data = 0, 0, []
+    for word in words:
+        if word in _ATTRIBUTES:
+            attributes |= _ATTRIBUTES[word]
+        elif word in _PROPAGATION:
+            propagation = _PROPAGATION[word]
+        elif word not in _DEFAULTS:
+            key, equals, value = word.partition("=")
+            data.append((key, value if equals else None))
+    if bind and data:
+        raise UsageError(f"cannot mount {source} on {entry['destination']}", f"a bind mount has no option {data[0][0]}")
+    target = "/" + os.path.normpath(entry["destination"]).strip("/")
+    if target == "/":
+        raise UsageError(f"cannot mount {source} on /", "the root directory is the image's")
+    kind = "bind" if bind else entry["type"]
+    return (target, kind, source, attributes, propagation, tuple(data), "bind" not in words, _is_directory(kind, source))
+
+
+def _is_directory(kind: str, source: str) -> bool:
+    if kind != "bind":
+        return True
+    try:
+        return stat.S_ISDIR(os.stat(source).st_mode)
+    except OSError as err:
+        raise RuntimeFailure(f"cannot mount {source}", err.strerror or str(err), "the source has to exist") from err
+
+
+def _cgroup_requests(entry: dict[str, Any], cgroup_mounts: tuple[tuple[str, str], ...]) -> list[Operation]:
+    """Show the control groups inside: version 2 as it is, version 1 as a directory with one mount per hierarchy."""
+    target, attributes = entry["destination"], _request({**entry, "type": "tmpfs"})[3]
+    if not cgroup_mounts:
+        return []
+    if cgroup_mounts[0][0] == "":
+        return [(target, "cgroup2", "cgroup", attributes, 0, (), False, True)]
+    base = (target, "tmpfs", "tmpfs", attributes & ~mounts.ATTR_RDONLY, 0, (("mode", "755"),), False, True)
+    found: list[Operation] = [base]
+    for controllers, name in cgroup_mounts:
+        options = tuple(_option(word) for word in controllers.split(","))
+        found.append((f"{target}/{name}", "cgroup", "cgroup", attributes, 0, options, False, True))
+    return found
+
+
+def _is_readonly_tree(requests: list[Operation]) -> bool:
+    """Tell whether version 1 hierarchies are shown read-only: then the directory that holds them becomes so, too."""
+    return any(request[1] == "cgroup" and request[3] & mounts.ATTR_RDONLY for request in requests)
+
+
+def _option(word: str) -> tuple[str, str | None]:
+    key, equals, value = word.partition("=")
+    return key, value if equals else None
+
+
+def _stubs(requests: list[Operation]) -> tuple[tuple[str, bool], ...]:
+    """Return the mount points that lie in the root file system itself, not in something mounted before them."""
+    found: list[tuple[str, bool]] = []
+    covered: list[str] = []
+    for request in requests:
+        target = request[0]
+        if not any(target.startswith(above + "/") for above in covered):
+            found.append((target, request[-1]))
+        covered.append(target)
+    return tuple(found)
+
+
+def _user(document: dict[str, Any]) -> list[Operation]:
+    annotations = document.get("annotations") or {}
+    groups = tuple(filter(None, annotations.get(spec.GROUPS, "").split(",")))
+    user = document["process"]["user"]
+    if spec.USER in annotations or groups or (user["uid"], user["gid"], user.get("additionalGids")) == (0, 0, None):
+        return [("user", annotations.get(spec.USER, ""), groups)]
+    return [("numeric_user", user["uid"], user["gid"], tuple(user.get("additionalGids") or ()))]
+
+
+def _program(document: dict[str, Any], die_with_parent: bool) -> list[Operation]:
+    process = document["process"]
+    options = {
+        "umask": process["user"].get("umask", 0o022),
+        "no_new_privileges": int(bool(process.get("noNewPrivileges"))),
+        "die_with_parent": int(die_with_parent),
+        "init": int((document.get("annotations") or {}).get(spec.INIT) == "true"),
+    }
+    held = process.get("capabilities") or {}
+    kinds = ("bounding", "effective", "permitted", "inheritable", "ambient")
+    sets = {kind: capabilities.mask(held.get(kind) or ()) for kind in kinds}
+    plan: list[Operation] = []
+    if document["linux"].get("seccomp"):
+        plan.append(("seccomp", _compile(document["linux"]["seccomp"])))
+    plan.append(("execute", tuple(process["args"]), tuple(process.get("env") or ()), process["cwd"], sets, options))
+    return plan
+
+
+def _compile(profile: dict[str, Any]) -> bytes:
+    try:
+        return seccomp.compile_profile(profile)
+    except (KeyError, TypeError, ValueError) as err:
+        raise UsageError("the seccomp profile cannot be used", str(err), "--security-opt seccomp=unconfined goes without") from err

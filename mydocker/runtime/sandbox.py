@@ -1,0 +1,57 @@
+"""Transient containers: a build step's command, run once, with nothing left behind.
+
+No record is kept. The container dies with its caller: it is the child of a process that either is the caller or holds a
+connection to it. Callable from any thread, any number at once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from mydocker.runtime import launch, plan
+from mydocker.runtime.cgroups.hierarchy import Cgroup, Hierarchy, detect
+from mydocker.runtime.rootfs import Overlay, RootFs
+
+
+def run(document: dict[str, Any], rootfs: RootFs, *, stdin: int, stdout: int, stderr: int) -> int:
+    """Run the document's process to its end and return its exit status as docker counts (128 + signal).
+
+    The three descriptors become its standard streams; the caller keeps them. Raise CommandNotFound,
+    CommandNotExecutable or RuntimeFailure when it could not be started.
+    """
+    hierarchy = detect()
+    with control_group(document, hierarchy) as group:
+        prepared = prepare(document, rootfs, group)
+        if alone():
+            started = launch.start(prepared.plan, (stdin, stdout, stderr), pid_namespace=prepared.pid_namespace)
+            return launch.exit_status(os.waitpid(started.pid, 0)[1])
+        from mydocker.runtime import zygote
+
+        return zygote.run(prepared, (stdin, stdout, stderr))
+
+
+def alone() -> bool:
+    """Tell whether this process has one thread only, and so may fork and go on in Python."""
+    return len(os.listdir("/proc/self/task")) == 1
+
+
+@contextmanager
+def control_group(document: dict[str, Any], hierarchy: Hierarchy) -> Iterator[Cgroup]:
+    """Make the document's control group and remove it at the end, with whatever is still inside."""
+    group = Cgroup(hierarchy, document["linux"]["cgroupsPath"].strip("/"))
+    group.create(document["linux"].get("resources") or {})
+    try:
+        yield group
+    finally:
+        group.remove()
+
+
+def prepare(document: dict[str, Any], rootfs: RootFs, group: Cgroup, **how: Any) -> plan.Launch:
+    """Return the plan for a document in a control group; `how` is for `mydocker.runtime.plan.make`."""
+    if isinstance(rootfs, Overlay):
+        os.makedirs(rootfs.init, 0o755, exist_ok=True)
+    mounts = tuple((controllers, os.path.basename(root)) for controllers, root in group.hierarchy.roots)
+    return plan.make(document, rootfs, cgroup_files=group.join_files(), cgroup_mounts=mounts, **how)

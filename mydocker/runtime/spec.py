@@ -1,0 +1,289 @@
+"""Options become an OCI runtime-spec document (config.md, config-linux.md), as strict as docker's defaults or stricter.
+
+The document is a plain dict that any runtime understands. Two things of ours travel in annotations, because the standard
+has no field for them: the user as text (names belong to the container's own files, read when it starts) and `--init`.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from mydocker.errors import UsageError
+from mydocker.linux import capabilities
+from mydocker.runtime import profile
+from mydocker.runtime.options import ContainerOptions, Device, Mount
+
+VERSION = "1.0.2"
+USER = "io.mydocker.user"
+GROUPS = "io.mydocker.groups"
+INIT = "io.mydocker.init"
+
+# moby: daemon/pkg/oci/caps/defaults.go
+DEFAULT_CAPABILITIES = (
+    "CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID CAP_SETUID CAP_SETPCAP CAP_NET_BIND_SERVICE "
+    "CAP_NET_RAW CAP_SYS_CHROOT CAP_MKNOD CAP_AUDIT_WRITE CAP_SETFCAP"
+).split()
+
+MASKED = (
+    "/proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/latency_stats /proc/sched_debug /proc/scsi "
+    "/proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware"
+).split()
+READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+_THERMAL = "/sys/devices/system/cpu/cpu{}/thermal_throttle"
+
+_NODES = {
+    "/dev/null": (1, 3),
+    "/dev/zero": (1, 5),
+    "/dev/full": (1, 7),
+    "/dev/random": (1, 8),
+    "/dev/urandom": (1, 9),
+    "/dev/tty": (5, 0),
+}
+_KINDS = (
+    ("network", "network"),
+    ("pid", "pid"),
+    ("ipc", "ipc"),
+    ("uts", "uts"),
+    ("cgroup", "cgroupns"),
+)
+
+
+def document(options: ContainerOptions, identifier: str, *, root: str = "rootfs") -> dict[str, Any]:
+    """Return the document for a container; raise UsageError for options that contradict each other.
+
+    `identifier` names its control group. `root` is what a foreign runtime takes as root file system.
+    """
+    if not options.argv:
+        raise UsageError("no command to run", "neither the image nor the command line gives one")
+    held = _capabilities(options)
+    host_network = options.network == "host"
+    return {
+        "ociVersion": VERSION,
+        "process": _process(options, held),
+        "root": {"path": root, "readonly": options.read_only},
+        "hostname": options.hostname,
+        **({"domainname": options.domainname} if options.domainname else {}),
+        "mounts": _mounts(options),
+        "annotations": _annotations(options),
+        "linux": {
+            "namespaces": _namespaces(options),
+            "resources": _resources(options),
+            "cgroupsPath": f"/{options.cgroup_parent.strip('/')}/{identifier}",
+            "devices": [_device(device) for device in options.devices],
+            "sysctl": _sysctls(options, host_network),
+            **_hidden(options),
+            **_seccomp(options, frozenset(held)),
+        },
+    }
+
+
+def _process(options: ContainerOptions, held: list[str]) -> dict[str, Any]:
+    uid, gid = _numeric(options.user)
+    effective = held if uid == 0 else []  # a name is looked up later; the kernel drops them then all the same
+    process: dict[str, Any] = {
+        "terminal": options.tty,
+        "user": {"uid": uid, "gid": gid},
+        "args": list(options.argv),
+        "env": list(options.env),
+        "cwd": options.cwd,
+        "capabilities": {
+            "bounding": held,
+            "effective": effective,
+            "permitted": effective,
+            "inheritable": [],
+            "ambient": [],
+        },
+        "rlimits": [{"type": name, "soft": soft, "hard": hard} for name, soft, hard in options.rlimits],
+        "noNewPrivileges": options.no_new_privileges,
+    }
+    if options.oom_score is not None:
+        process["oomScoreAdj"] = options.oom_score
+    return process
+
+
+def _numeric(text: str) -> tuple[int, int]:
+    user, _, group = text.partition(":")
+    digits = "0123456789"
+    uid = int(user) if user and len(user) <= 10 and not user.strip(digits) else 0
+    gid = int(group) if group and len(group) <= 10 and not group.strip(digits) else 0
+    return uid, gid
+
+
+def _capabilities(options: ContainerOptions) -> list[str]:
+    """Return the bounding set: the default, everything when privileged; never what we do not hold ourselves."""
+    everything = set(capabilities.NAMES)
+    chosen = set(capabilities.NAMES if options.privileged else DEFAULT_CAPABILITIES)
+    for names, change in ((options.cap_add, chosen.update), (options.cap_drop, chosen.difference_update)):
+        for name in names:
+            change(everything if name.upper() == "ALL" else {_capability(name)})
+    # docker: what is added by name survives `--cap-drop ALL`.
+    if any(name.upper() == "ALL" for name in options.cap_drop):
+        chosen = {_capability(name) for name in options.cap_add if name.upper() != "ALL"}
+    if options.privileged or any(name.upper() == "ALL" for name in options.cap_add):
+        chosen &= set(capabilities.names_of(capabilities.held()))
+    return [name for name in capabilities.NAMES if name in chosen]
+
+
+def _capability(name: str) -> str:
+    full = name.upper() if name.upper().startswith("CAP_") else f"CAP_{name.upper()}"
+    if full not in capabilities.NAMES:
+        raise UsageError(f"unknown capability {name}", hint="names as in capabilities(7), with or without CAP_, or ALL")
+    return full
+
+
+def _mounts(options: ContainerOptions) -> list[dict[str, Any]]:
+    sys_options = ("nosuid", "noexec", "nodev") + (() if options.privileged else ("ro",))
+    shm = f"size={options.shm_size}"
+    standard = [
+        Mount("/proc", "proc", "proc", ("nosuid", "noexec", "nodev")),
+        Mount("/dev", "tmpfs", "tmpfs", ("nosuid", "strictatime", "mode=755", "size=65536k")),
+        Mount(
+            "/dev/pts",
+            "devpts",
+            "devpts",
+            ("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"),
+        ),
+        _sysfs(options, sys_options),
+        Mount("/sys/fs/cgroup", "cgroup", "cgroup", sys_options),
+        _mqueue(options),
+        Mount("/dev/shm", "/dev/shm")
+        if options.ipc == "host"
+        else Mount("/dev/shm", "shm", "tmpfs", ("nosuid", "noexec", "nodev", "mode=1777", shm)),
+    ]
+    replaced = {mount.target.rstrip("/") for mount in options.mounts}
+    chosen = [mount for mount in standard if mount.target not in replaced]
+    # Shallow ones first, so that a volume never hides one that was mounted inside of it.
+    chosen += sorted(options.mounts, key=lambda mount: mount.target.rstrip("/").count("/"))
+    return [
+        {
+            "destination": mount.target,
+            "type": mount.kind,
+            "source": mount.source or mount.kind,
+            "options": [*mount.options] + ([] if mount.kind != "bind" or _is_bind(mount) else ["rbind"]),
+        }
+        for mount in chosen
+    ]
+
+
+def _is_bind(mount: Mount) -> bool:
+    return "bind" in mount.options or "rbind" in mount.options
+
+
+def _sysfs(options: ContainerOptions, sys_options: tuple[str, ...]) -> Mount:
+    return Mount("/sys", "sysfs", "sysfs", sys_options)
+
+
+def _mqueue(options: ContainerOptions) -> Mount:
+    if options.ipc == "host":
+        return Mount("/dev/mqueue", "/dev/mqueue")
+    return Mount("/dev/mqueue", "mqueue", "mqueue", ("nosuid", "noexec", "nodev"))
+
+
+def _namespaces(options: ContainerOptions) -> list[dict[str, str]]:
+    found: list[dict[str, str]] = [{"type": "mount"}]
+    for kind, field in _KINDS:
+        mode: str = getattr(options, field)
+        if mode in ("private", "none"):
+            found.append({"type": kind})
+        elif mode != "host":
+            found.append({"type": kind, "path": mode})
+    return found
+
+
+def _device(device: Device) -> dict[str, Any]:
+    return {
+        "path": device.path,
+        "type": device.kind,
+        "major": device.major,
+        "minor": device.minor,
+        "fileMode": device.mode,
+        "uid": device.uid,
+        "gid": device.gid,
+    }
+
+
+def _resources(options: ContainerOptions) -> dict[str, Any]:
+    limits = options.limits
+    resources: dict[str, Any] = {"devices": _device_rules(options)}
+    memory: dict[str, Any] = {}
+    if limits.memory:
+        # docker: without --memory-swap, as much swap again as memory.
+        memory = {"limit": limits.memory, "swap": limits.memory_swap or 2 * limits.memory}
+    elif limits.memory_swap > 0:
+        raise UsageError("--memory-swap without --memory", hint="say how much of the total is memory, with -m")
+    if limits.memory_swap > 0 and limits.memory_swap < limits.memory:
+        raise UsageError("--memory-swap is smaller than --memory", hint="it counts memory and swap together")
+    if limits.memory_reservation:
+        memory["reservation"] = limits.memory_reservation
+    if limits.oom_kill_disable:
+        memory["disableOOMKiller"] = True
+    cpu: dict[str, Any] = {}
+    if limits.cpu_shares:
+        cpu["shares"] = limits.cpu_shares
+    if limits.cpus:
+        cpu |= {"period": 100_000, "quota": int(limits.cpus * 100_000)}
+    if limits.cpuset_cpus:
+        cpu["cpus"] = limits.cpuset_cpus
+    if limits.cpuset_mems:
+        cpu["mems"] = limits.cpuset_mems
+    for key, value in (("memory", memory), ("cpu", cpu)):
+        if value:
+            resources[key] = value
+    if limits.pids:
+        resources["pids"] = {"limit": limits.pids}
+    if limits.blkio_weight:
+        resources["blockIO"] = {"weight": limits.blkio_weight}
+    return resources
+
+
+def _device_rules(options: ContainerOptions) -> list[dict[str, Any]]:
+    if options.privileged:
+        return [{"allow": True, "access": "rwm"}]
+    rules: list[dict[str, Any]] = [{"allow": False, "access": "rwm"}]
+    # Making a node is harmless where it cannot be opened, and package managers do it (docker's rule).
+    rules += [{"allow": True, "type": kind, "access": "m"} for kind in ("c", "b")]
+    numbers = [*_NODES.values(), (5, 1), (5, 2), (136, None)]
+    rules += [
+        {"allow": True, "type": "c", "major": major, **({} if minor is None else {"minor": minor}), "access": "rwm"}
+        for major, minor in numbers
+    ]
+    rules += [
+        {"allow": True, "type": device.kind, "major": device.major, "minor": device.minor, "access": device.access}
+        for device in options.devices
+    ]
+    return rules
+
+
+def _sysctls(options: ContainerOptions, host_network: bool) -> dict[str, str]:
+    defaults = {}
+    if not host_network and options.network in ("none", "private"):
+        defaults = {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647"}
+    return {**defaults, **dict(options.sysctls)}
+
+
+def _hidden(options: ContainerOptions) -> dict[str, list[str]]:
+    if options.privileged or not options.masked:
+        return {}
+    thermal = [_THERMAL.format(number) for number in range(os.cpu_count() or 1)]
+    return {
+        "maskedPaths": [*MASKED, *(path for path in thermal if os.path.exists(path))],
+        "readonlyPaths": list(READ_ONLY),
+    }
+
+
+def _seccomp(options: ContainerOptions, held: frozenset[str]) -> dict[str, Any]:
+    if options.seccomp is not None:
+        return {"seccomp": options.seccomp} if options.seccomp else {}
+    return {} if options.privileged else {"seccomp": profile.document(held)}
+
+
+def _annotations(options: ContainerOptions) -> dict[str, str]:
+    found = dict(options.annotations)
+    if options.user:
+        found[USER] = options.user
+    if options.groups:
+        found[GROUPS] = ",".join(options.groups)
+    if options.init:
+        found[INIT] = "true"
+    return found

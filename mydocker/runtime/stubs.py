@@ -1,0 +1,113 @@
+"""The init layer: the mount points that a container needs and its image lacks.
+
+Mounting over /proc needs a directory /proc. Made in the merged root it would end up in the upper directory, and so in the
+next image. It is made in a layer of its own instead, put between the image and the upper directory (docker's word for it
+is init layer). Directories above a stub are copied with their owner, mode and times, because overlayfs shows a merged
+directory with the attributes of its topmost layer.
+
+What is missing is looked up in a read-only overlay of everything below, with one component after the other opened by
+descriptor, before anything of the container runs. Runs between clone and exec: imports os and stat only.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from mydocker.linux.lookup import magic_link
+
+_MOST_LINKS = 40
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+Stub = tuple[str, bool]  # path in the container, is it a directory
+
+
+def complete(root: int, layer: int, stubs: tuple[Stub, ...]) -> None:
+    """Make in the directory `layer` whatever of `stubs` does not exist below `root`; with one and the same, in place."""
+    for path, is_directory in stubs:
+        place = _find_missing(root, path)
+        if place is not None:
+            _make(root, layer, *place, is_directory)
+
+
+def _find_missing(root: int, path: str) -> tuple[list[str], list[str]] | None:
+    """Walk `path` in `root`; return None where it exists, else the real components that do and those that do not.
+
+    Symbolic links are followed as inside the root. A dangling one counts as missing where it points to.
+    """
+    done: list[str] = []
+    left = _split(path)
+    links = 0
+    while left:
+        name = left.pop(0)
+        if name == "..":
+            done = done[:-1]
+            continue
+        facts = _stat(root, [*done, name])
+        if facts is None:
+            return done, [name, *(part for part in left if part != "..")]
+        if stat.S_ISLNK(facts.st_mode):
+            links += 1
+            if links > _MOST_LINKS:
+                raise OSError(40, "too many levels of symbolic links", path)
+            target = os.readlink("/".join([*done, name]), dir_fd=root)
+            done = [] if target.startswith("/") else done
+            left = _split(target) + left
+            continue
+        done.append(name)
+    return None
+
+
+def _split(path: str) -> list[str]:
+    return [part for part in path.split("/") if part not in ("", ".")]
+
+
+def _stat(root: int, parts: list[str]) -> os.stat_result | None:
+    # Every component but the last is a real directory, found so by an earlier step of the walk; nothing else runs here.
+    try:
+        return os.stat("/".join(parts), dir_fd=root, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+
+
+def _make(root: int, layer: int, present: list[str], missing: list[str], is_directory: bool) -> None:
+    here = os.open(".", _DIRECTORY, dir_fd=layer)
+    try:
+        for depth, name in enumerate(present, 1):
+            here = _enter(here, name)
+            _copy_attributes(root, "/".join(present[:depth]), here)
+        for name in missing[:-1]:
+            here = _enter(here, name)
+        if is_directory:
+            os.mkdir(missing[-1], 0o755, dir_fd=here)
+        else:
+            os.close(os.open(missing[-1], os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644, dir_fd=here))
+    finally:
+        os.close(here)
+
+
+def _enter(parent: int, name: str) -> int:
+    try:
+        os.mkdir(name, 0o755, dir_fd=parent)
+    except FileExistsError:
+        pass
+    try:
+        return os.open(name, _DIRECTORY, dir_fd=parent)
+    finally:
+        os.close(parent)
+
+
+def _copy_attributes(root: int, path: str, target: int) -> None:
+    facts = os.stat(path, dir_fd=root, follow_symlinks=False)
+    if os.path.samestat(facts, os.fstat(target)):
+        return
+    os.fchown(target, facts.st_uid, facts.st_gid)
+    os.fchmod(target, stat.S_IMODE(facts.st_mode))
+    source = os.open(path, os.O_PATH | os.O_CLOEXEC, dir_fd=root)
+    try:
+        for name in os.listxattr(magic_link(source)):
+            if not name.startswith(("trusted.overlay.", "user.overlay.")):
+                os.setxattr(target, name, os.getxattr(magic_link(source), name))
+    finally:
+        os.close(source)
+    os.utime(target, ns=(facts.st_atime_ns, facts.st_mtime_ns))
