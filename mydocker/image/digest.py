@@ -1,0 +1,82 @@
+"""Digests: what content is called. Three kinds that must not be mixed up share one shape, `sha256:<64 hex digits>`.
+
+OCI image-spec, descriptor.md "Digests": lower-case hex of the full length. Only sha256 is accepted: it is the one
+algorithm that every registry and tool has, and a name of another shape must never become part of a path.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Self
+
+from mydocker.errors import ImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_PREFIX = "sha256:"
+_LENGTH = len(_PREFIX) + 64
+_HEX = "0123456789abcdef"
+
+
+class _Sha256(str):
+    """The common shape. An instance is always valid: make one with `parse`, `of` or `of_hash`."""
+
+    __slots__ = ()
+
+    @classmethod
+    def parse(cls, text: object) -> Self:
+        """Return `text` as a digest; raise `ImageError` unless it is exactly `sha256:` and 64 lower-case hex digits."""
+        if isinstance(text, str) and len(text) == _LENGTH and text.startswith(_PREFIX) and not text[7:].strip(_HEX):
+            return cls(text)
+        shown = str(text)
+        raise ImageError(
+            f"not a digest: {shown[:100]!r}",
+            "expected sha256: and 64 lower-case hex digits, as the OCI image-spec has it",
+        )
+
+    @classmethod
+    def of(cls, data: bytes) -> Self:
+        """Return the digest of `data`."""
+        return cls(_PREFIX + hashlib.sha256(data).hexdigest())
+
+    @classmethod
+    def of_hash(cls, digest: hashlib._Hash) -> Self:
+        """Return what a running sha256 has come to."""
+        return cls(_PREFIX + digest.hexdigest())
+
+    @property
+    def hex(self) -> str:
+        """The 64 hex digits alone: safe as a file name."""
+        return self[len(_PREFIX) :]
+
+    @property
+    def short(self) -> str:
+        """The first 12 hex digits, as tables show them."""
+        return self[len(_PREFIX) : len(_PREFIX) + 12]
+
+
+class Digest(_Sha256):
+    """Of a blob as it is stored and sent: a manifest, a config, a compressed layer."""
+
+    __slots__ = ()
+
+
+class DiffID(_Sha256):
+    """Of a layer's uncompressed tar (OCI image-spec, config.md "Layer DiffID")."""
+
+    __slots__ = ()
+
+
+class ChainID(_Sha256):
+    """Of a stack of layers, bottom first (OCI image-spec, config.md "Layer ChainID")."""
+
+    __slots__ = ()
+
+
+def chain_ids(diff_ids: Iterable[DiffID]) -> tuple[ChainID, ...]:
+    """Return for each layer, bottom first, the chain ID of the stack that it is the top of."""
+    chain: list[ChainID] = []
+    for diff_id in diff_ids:
+        chain.append(ChainID.of(f"{chain[-1]} {diff_id}".encode()) if chain else ChainID(diff_id))
+    return tuple(chain)

@@ -1,0 +1,240 @@
+"""Layers: made from directories, received from archives, unpacked into snapshots; each in one pass over its bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from mydocker.errors import DigestMismatch
+from mydocker.events import Progress
+from mydocker.image.compression import compressor, decompressed, read_chunks
+from mydocker.image.digest import DiffID, chain_ids
+from mydocker.image.layout import store_error
+from mydocker.image.locks import locked
+from mydocker.image.manifest import OCI_LAYER_ZSTD, Descriptor, Layer
+from mydocker.image.normalise import normalise
+from mydocker.image.pack import PackRules, pack
+from mydocker.image.pipes import Feeder, ahead
+from mydocker.image.stack import Stack
+from mydocker.image.tar_reader import TarReader
+from mydocker.image.unpack import UnpackRules, unpack
+from mydocker.image.walk import OPEN_DIRECTORY
+from mydocker.image.xattrs import read as read_xattrs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mydocker.events import Reporter
+    from mydocker.image.blobs import Blobs
+    from mydocker.image.digest import ChainID
+    from mydocker.image.layout import Layout
+    from mydocker.image.limits import Limits
+    from mydocker.image.snapshots import Snapshots
+
+# The diff ID of a layer that changes nothing: an archive without entries.
+EMPTY = DiffID.of(bytes(1024))
+
+
+class Expected(NamedTuple):
+    """Where a layer belongs.
+
+    `below` are the snapshots under it, topmost first; `stack` the diff IDs up to and with it, bottom first, empty for a
+    layer of which nothing is known yet.
+    """
+
+    below: tuple[str, ...] = ()
+    stack: tuple[DiffID, ...] = ()
+
+
+class Layers:
+    """Everything that makes or reads layers of one store."""
+
+    def __init__(self, layout: Layout, blobs: Blobs, snapshots: Snapshots, reporter: Reporter, limits: Limits) -> None:
+        self._layout = layout
+        self._blobs = blobs
+        self._snapshots = snapshots
+        self._reporter = reporter
+        self._limits = limits
+
+    def pack_tree(self, root: int, epoch: int | None, skip: frozenset[bytes] = frozenset()) -> Layer:
+        """Make a layer of everything below an open directory, which stays as it is; it gets no snapshot yet."""
+        rules = PackRules(epoch=epoch, whiteouts=False, skip=skip, root=_is_unusual(os.fstat(root), root))
+        return self._store(lambda put: _pack(root, put, rules))
+
+    def commit_upper(self, upper: str, parents: tuple[str, ...], epoch: int) -> Layer:
+        """Make a layer and its snapshot of an overlay upper directory that nobody uses any more.
+
+        `parents` are the snapshots below it, topmost first. The directory is normalised (see `normalise`), packed, and
+        moved: afterwards it is gone. It has to lie in this store. Equal changes give equal layers; a step that changed
+        nothing gives `EMPTY`.
+        """
+        fd = os.open(upper, OPEN_DIRECTORY)
+        try:
+            with Stack(parents) as stack:
+                normalise(fd, stack, epoch)
+                rules = PackRules(epoch=epoch, root=_root_changed(fd, stack))
+            layer = self._store(lambda put: _pack(fd, put, rules))
+        finally:
+            os.close(fd)
+        with self._layout.workspace("commit") as place:
+            os.rename(upper, f"{place}/fs")
+            self._snapshots.adopt(f"{place}/fs", layer.diff_id)
+        return layer
+
+    def commit_copy(self, upper: str, parents: tuple[str, ...], epoch: int) -> Layer:
+        """Make a layer and its snapshot of an upper directory that somebody still uses: a copy is taken first."""
+        from mydocker.image.copy import copy_tree
+
+        with self._layout.workspace("copy") as place:
+            os.mkdir(f"{place}/upper", 0o755)
+            source, target = os.open(upper, OPEN_DIRECTORY), os.open(f"{place}/upper", OPEN_DIRECTORY)
+            try:
+                copy_tree(source, target)
+            finally:
+                os.close(source)
+                os.close(target)
+            return self.commit_upper(f"{place}/upper", parents, epoch)
+
+    def receive_tar(
+        self, chunks: Iterator[bytes], what: str, total: int = 0, expected: Expected | None = None
+    ) -> Layer:
+        """Make a layer and its snapshot of a tar archive, possibly compressed, kept byte by byte as it came.
+
+        The diff ID is the digest of the uncompressed archive. An archive that is cut short, unsafe, or not what is
+        `expected` leaves nothing.
+        """
+        wanted = expected or Expected()
+        counted = self._reported(chunks, what, total)
+        with self._unpacking("import") as (place, root), Stack(wanted.below) as lower:
+            rules, leaned = _rules(lower), False
+
+            def produce(put: Callable[[bytes], None]) -> None:
+                nonlocal leaned
+                with closing(ahead(decompressed(counted, self._limits))) as plain:
+                    reader = TarReader(_tee(plain, put), self._limits, strict_end=not wanted.stack)
+                    leaned = unpack(reader, root, rules).leaned
+
+            layer = self._store(produce, wanted.stack[-1] if wanted.stack else None)
+            self._snapshots.adopt(place, _key(layer.diff_id, wanted, leaned))
+        return layer
+
+    def unpack_blob(self, layer: Layer, expected: Expected) -> str:
+        """Unpack a layer's blob into its snapshot and return the snapshot's path; nothing happens when it is there.
+
+        Raises `DigestMismatch` when the blob's content is not what the diff ID says; then nothing is left.
+        """
+        with locked(self._layout.lock(f"unpack-{layer.diff_id.hex[0]}")):
+            if there := self._snapshots.find(expected.stack)[-1]:
+                return there
+            with self._unpacking("unpack") as (place, root), Stack(expected.below) as lower:
+                leaned = self._unpack_verified(layer, root, _rules(lower))
+                return self._snapshots.adopt(place, _key(layer.diff_id, expected, leaned))
+
+    def check_blob(self, layer: Layer) -> None:
+        """Read a layer's blob to its end and compare its content with the diff ID; raises `DigestMismatch`."""
+        running = hashlib.sha256()
+        fd = self._blobs.open(layer.blob.digest)
+        try:
+            for chunk in decompressed(read_chunks(fd), self._limits):
+                running.update(chunk)
+        finally:
+            os.close(fd)
+        _compare(layer.diff_id, DiffID.of_hash(running))
+
+    def _unpack_verified(self, layer: Layer, root: int, rules: UnpackRules) -> bool:
+        running = hashlib.sha256()
+        fd = self._blobs.open(layer.blob.digest)
+        try:
+            counted = self._reported(read_chunks(fd), f"unpack {layer.diff_id.short}", layer.blob.size)
+            with closing(ahead(_tee(decompressed(counted, self._limits), running.update))) as plain:
+                reader = TarReader(plain, self._limits)
+                leaned = unpack(reader, root, rules).leaned
+        finally:
+            os.close(fd)
+        _compare(layer.diff_id, DiffID.of_hash(running))
+        return leaned
+
+    @contextmanager
+    def _unpacking(self, purpose: str) -> Iterator[tuple[str, int]]:
+        """Give a directory to unpack into, with its descriptor, and translate what the disk refuses."""
+        with self._layout.workspace(purpose) as place:
+            path = f"{place}/fs"
+            os.mkdir(path, 0o755)
+            root = os.open(path, OPEN_DIRECTORY)
+            try:
+                os.fchmod(root, 0o755)
+                os.utime(root, ns=(0, 0))
+                yield path, root
+            except OSError as failed:
+                raise store_error(f"unpack a layer in {self._layout.root}", failed) from failed
+            finally:
+                os.close(root)
+
+    def _store(self, produce: Callable[[Callable[[bytes], None]], None], expected: DiffID | None = None) -> Layer:
+        """Store what `produce` puts, chunk by chunk, as a layer: digests and compression run beside it."""
+        running = hashlib.sha256()
+        machine = compressor().compressobj()
+        with self._blobs.writer() as writer:
+
+            def consume(chunk: bytes) -> None:
+                running.update(chunk)
+                if out := machine.compress(chunk):
+                    writer.write(out)
+
+            with Feeder(consume) as feeder:
+                produce(feeder.put)
+            writer.write(machine.flush())
+            diff_id = DiffID.of_hash(running)
+            if expected is not None:
+                _compare(expected, diff_id)
+            digest = writer.commit()
+        return Layer(diff_id, Descriptor(OCI_LAYER_ZSTD, digest, writer.size))
+
+    def _reported(self, chunks: Iterator[bytes], what: str, total: int) -> Iterator[bytes]:
+        done = 0
+        for chunk in chunks:
+            yield chunk
+            done += len(chunk)
+            self._reporter(Progress(what, done, total))
+
+
+def _pack(root: int, put: Callable[[bytes], None], rules: PackRules) -> None:
+    pack(root, put, rules)
+
+
+def _tee(chunks: Iterator[bytes], put: Callable[[bytes], None]) -> Iterator[bytes]:
+    for chunk in chunks:
+        put(chunk)
+        yield chunk
+
+
+def _compare(expected: DiffID, found: DiffID) -> None:
+    if found != expected:
+        raise DigestMismatch("unpack a layer", f"its content is {found} where the config says {expected}")
+
+
+def _rules(lower: Stack) -> UnpackRules:
+    return UnpackRules(implied=lower.implied, below=lower.file_below) if lower.root.members else UnpackRules()
+
+
+def _key(diff_id: DiffID, expected: Expected, leaned: bool) -> DiffID | ChainID:
+    return chain_ids(expected.stack)[-1] if leaned and expected.below else diff_id
+
+
+def _is_unusual(facts: os.stat_result, fd: int) -> bool:
+    """Tell whether a root directory differs from the one that every layer gets: 0755, root's, no xattrs."""
+    return (stat.S_IMODE(facts.st_mode), facts.st_uid, facts.st_gid) != (0o755, 0, 0) or bool(read_xattrs(fd))
+
+
+def _root_changed(fd: int, stack: Stack) -> bool:
+    """Tell whether an upper's root has another owner, mode or xattrs than the merged root below it."""
+    facts = os.fstat(fd)
+    if not stack.root.members:
+        return _is_unusual(facts, fd)
+    lower = stack.root.members[0]
+    old = os.fstat(lower)
+    same = (facts.st_mode, facts.st_uid, facts.st_gid) == (old.st_mode, old.st_uid, old.st_gid)
+    return not same or read_xattrs(fd) != read_xattrs(lower)

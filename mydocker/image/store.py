@@ -1,0 +1,315 @@
+"""ImageStore: the images of one store, by name and by id.
+
+What `mydocker run` needs (list, resolve, snapshots that exist) is in this module and imports little; everything that
+makes, moves or removes images is imported when it is called.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from mydocker.errors import ImageError, MydockerError, NotFound, UsageError
+from mydocker.events import Notice, silent
+from mydocker.image import catalogue
+from mydocker.image.blobs import Blobs
+from mydocker.image.catalogue import Record
+from mydocker.image.config import ImageConfig
+from mydocker.image.image import Image
+from mydocker.image.limits import Limits
+from mydocker.image.locks import locked
+from mydocker.image.manifest import OCI_CONFIG, OCI_MANIFEST, Descriptor, Layer, Manifest
+from mydocker.image.reference import Reference
+from mydocker.image.snapshots import Snapshots, is_opaque_root
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractContextManager
+
+    from mydocker.events import Reporter
+    from mydocker.image.collect import Freed
+    from mydocker.image.digest import Digest
+    from mydocker.image.layers import Layers
+    from mydocker.image.layout import Layout
+
+_HEX = "0123456789abcdef"
+
+
+def _no_pins() -> frozenset[str]:
+    return frozenset()
+
+
+class ImageStore:
+    """The images of the store at `layout`. Safe to use from any number of processes and threads at once.
+
+    `pins` tells what must not be collected although no image needs it (hex digits of diff IDs, chain IDs or digests):
+    layers of the build cache and of containers whose image is gone.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        reporter: Reporter = silent,
+        *,
+        pins: Callable[[], Iterable[str]] = _no_pins,
+        limits: Limits | None = None,
+    ) -> None:
+        self.layout = layout
+        self.blobs = Blobs(layout)
+        self.snapshots = Snapshots(layout)
+        self.reporter = reporter
+        self.pins = pins
+        self.limits = limits or Limits.from_environ(os.environ)
+
+    @property
+    def layers(self) -> Layers:
+        """What makes and unpacks layers."""
+        from mydocker.image.layers import Layers
+
+        return Layers(self.layout, self.blobs, self.snapshots, self.reporter, self.limits)
+
+    def holding(self) -> AbstractContextManager[None]:
+        """Keep the collector away inside the block: hold it from the first blob to the reference that needs it."""
+        return locked(self.layout.lock("contents"), shared=True)
+
+    def images(self) -> tuple[Image, ...]:
+        """Return all images, in the order in which they came. One that is damaged is left out, with a notice."""
+        found = []
+        for records in _by_manifest(catalogue.read(self.layout)):
+            try:
+                found.append(self._image(records))
+            except MydockerError as failed:
+                text = f"image {records[0].manifest.digest.short} cannot be read: {failed}"
+                self.reporter(Notice(text, "warning"))
+        return tuple(found)
+
+    def resolve(self, text: str) -> Image:
+        """Return the image that a name, `name@digest`, an id or the beginning of an id means.
+
+        Raises `NotFound` when there is none and `UsageError` when an id's beginning fits several.
+        """
+        records = [record for record in catalogue.read(self.layout) if record.is_image]
+        digest = self._by_name(records, text) or self._by_id(records, text)
+        if digest is None:
+            raise NotFound(f"no image {text!r}", hint="`mydocker images` lists those that are here")
+        return self._image([record for record in records if record.manifest.digest == digest])
+
+    def snapshot_dirs(self, image: Image) -> tuple[str, ...]:
+        """Return the snapshots of an image's layers, topmost first, as overlayfs takes its lower directories.
+
+        What is missing is unpacked. Below a layer that hides all under it, nothing is returned.
+        """
+        found = self.snapshots.find(image.diff_ids)
+        paths: list[str] = [path for path in found if path is not None]
+        if len(paths) < len(found):
+            paths = self._unpack_missing(image, found)
+        topmost_first = []
+        for path in reversed(paths):
+            topmost_first.append(path)
+            if is_opaque_root(path):
+                break
+        return tuple(topmost_first)
+
+    def add(
+        self,
+        config: ImageConfig | bytes,
+        layers: Iterable[Layer],
+        references: Iterable[Reference] = (),
+        *,
+        base: str = "",
+        built: int = 0,
+    ) -> Image:
+        """Make an image of a config and layers whose blobs are in the store, and give it its names.
+
+        A config in bytes is stored as it is. The layers' diff IDs have to be those that the config lists. Names that
+        meant another image are moved. Idempotent; hold `holding()` around it and what made the layers.
+        """
+        data = config if isinstance(config, bytes) else config.encode()
+        stack = tuple(layers)
+        parsed = ImageConfig.parse(data)
+        if parsed.diff_ids != tuple(layer.diff_id for layer in stack):
+            raise ImageError("add an image", "its config lists other layers than it has")
+        config_blob = Descriptor(OCI_CONFIG, self.blobs.put_bytes(data), len(data))
+        manifest = Manifest(OCI_MANIFEST, config_blob, tuple(layer.blob for layer in stack)).encode()
+        return self.register(manifest, OCI_MANIFEST, references, base=base, built=built)
+
+    def register(
+        self,
+        manifest: bytes,
+        media_type: str,
+        references: Iterable[Reference] = (),
+        *,
+        base: str = "",
+        built: int = 0,
+    ) -> Image:
+        """List a manifest whose config and layers are in the store, byte by byte as it is, under the given names."""
+        parsed = Manifest.parse(manifest, media_type)
+        for needed in (parsed.config, *parsed.layers):
+            if not self.blobs.has(needed):
+                raise ImageError(f"add an image with the blob {needed.digest}", "it is not in the store")
+        digest = self.blobs.put_bytes(manifest)
+        target = Descriptor(parsed.media_type, digest, len(manifest))
+        names = list(dict.fromkeys(references))
+        with catalogue.changing(self.layout) as records:
+            for name in names:
+                _claim(records, name, Record(target, parsed.config.digest, name, built, base))
+            if not any(record.manifest.digest == digest for record in records):
+                records.append(Record(target, parsed.config.digest, None, built, base))
+            mine = [record for record in records if record.manifest.digest == digest]
+        return self._image(mine)
+
+    def import_tar(
+        self,
+        source: str | int,
+        config: ImageConfig,
+        references: Iterable[Reference] = (),
+        *,
+        base: str = "",
+        built: int = 0,
+    ) -> Image:
+        """Make an image of one root file system archive: a path, or an open descriptor such as a pipe's.
+
+        The archive (plain, gzip, bzip2, xz or zstd) is kept as one layer, byte by byte, so its diff ID is the digest of
+        the uncompressed archive. One that is cut short or unsafe is refused and leaves nothing.
+        """
+        from mydocker.image.archives import import_rootfs
+
+        return import_rootfs(self, source, config, tuple(references), base, built)
+
+    def tag(self, image: Image, reference: Reference) -> None:
+        """Give an image one more name; the name moves when another image had it."""
+        with catalogue.changing(self.layout) as records:
+            mine = [record for record in records if record.manifest.digest == image.digest]
+            if not mine:
+                raise NotFound(f"no image {image.title!r} any more", "another process removed it")
+            _claim(records, reference, mine[0]._replace(reference=reference))
+
+    def untag(self, reference: Reference) -> None:
+        """Take a name away; an image that loses its last name stays, without one."""
+        with catalogue.changing(self.layout) as records:
+            at = next((at for at, record in enumerate(records) if record.reference == reference), None)
+            if at is None:
+                raise NotFound(f"no image {reference.familiar!r}")
+            gone = records.pop(at)
+            if not any(record.manifest.digest == gone.manifest.digest for record in records):
+                records.insert(at, gone._replace(reference=None))
+
+    def remove(self, image: Image) -> Freed:
+        """Remove an image with all its names, and what nothing else needs of it; return what that freed.
+
+        When builds or pulls are running, the files stay for a later `prune`.
+        """
+        from mydocker.image.collect import collect
+
+        with catalogue.changing(self.layout) as records:
+            records[:] = [record for record in records if record.manifest.digest != image.digest]
+        return collect(self, wait=0.5, patient=False)
+
+    def read_config(self, image: Image) -> bytes:
+        """Return an image's config as the bytes it came in."""
+        return self.blobs.read(image.id)
+
+    def read_manifest(self, image: Image) -> bytes:
+        """Return an image's manifest as the bytes it came in."""
+        return self.blobs.read(image.digest)
+
+    def _image(self, records: list[Record]) -> Image:
+        target = records[0].manifest
+        manifest = Manifest.parse(self.blobs.read(target.digest), target.media_type)
+        config = ImageConfig.parse(self.blobs.read(manifest.config.digest))
+        if len(config.diff_ids) != len(manifest.layers):
+            why = f"its config lists {len(config.diff_ids)} layers, its manifest {len(manifest.layers)}"
+            raise ImageError(f"read the image {target.digest.short}", why)
+        return Image(
+            id=manifest.config.digest,
+            digest=target.digest,
+            config=config,
+            layers=tuple(map(Layer, config.diff_ids, manifest.layers)),
+            references=tuple(record.reference for record in records if record.reference),
+            built=max(record.built for record in records),
+            base=next((record.base for record in records if record.base), ""),
+            manifest_size=target.size,
+            manifest_type=target.media_type,
+        )
+
+    def _by_name(self, records: list[Record], text: str) -> Digest | None:
+        if text.startswith("sha256:"):
+            return None
+        try:
+            wanted = Reference.parse(text)
+        except MydockerError:
+            return None
+        for record in reversed(records):
+            name = record.reference
+            if name is None or name.name != wanted.name:
+                continue
+            if wanted.digest is not None:
+                if wanted.digest in (record.manifest.digest, name.digest):
+                    return record.manifest.digest
+            elif name.tag == wanted.tag:
+                return record.manifest.digest
+        return None
+
+    def _by_id(self, records: list[Record], text: str) -> Digest | None:
+        prefix = text.removeprefix("sha256:")
+        if not prefix or prefix.strip(_HEX):
+            return None
+        ids: dict[Digest, Digest] = {}
+        for record in records:
+            image_id = record.image_id or self._read_id(record)
+            if image_id.hex.startswith(prefix):
+                ids[image_id] = record.manifest.digest
+            elif len(prefix) == 64 and record.manifest.digest.hex == prefix:
+                return record.manifest.digest
+        if len(ids) > 1:
+            raise UsageError(f"image id {text!r} is ambiguous", "it begins " + ", ".join(i.short for i in ids))
+        return next(iter(ids.values()), None)
+
+    def _read_id(self, record: Record) -> Digest:
+        """Return the id of an image that another tool put into the index."""
+        return Manifest.parse(self.blobs.read(record.manifest.digest), record.manifest.media_type).config.digest
+
+    def _unpack_missing(self, image: Image, found: tuple[str | None, ...]) -> list[str]:
+        """Unpack, bottom first, the layers without a snapshot; return the paths of all, bottom first."""
+        from mydocker.image.layers import Expected
+
+        paths: list[str] = []
+        layers = self.layers
+        with self.holding():
+            for at, (layer, path) in enumerate(zip(image.layers, found, strict=True)):
+                expected = Expected(tuple(reversed(paths)), image.diff_ids[: at + 1])
+                paths.append(path or layers.unpack_blob(layer, expected))
+        return paths
+
+
+def _by_manifest(records: Iterable[Record]) -> Iterator[list[Record]]:
+    grouped: dict[Digest, list[Record]] = {}
+    for record in records:
+        if record.is_image:
+            grouped.setdefault(record.manifest.digest, []).append(record)
+    return iter(grouped.values())
+
+
+def _claim(records: list[Record], name: Reference, record: Record) -> None:
+    """Let `name` mean `record`. An image that loses its last name so stays, without one."""
+    for at, other in enumerate(records):
+        if other.reference == name:
+            if other.manifest.digest == record.manifest.digest:
+                records[at] = record
+                return
+            if sum(1 for each in records if each.manifest.digest == other.manifest.digest) > 1:
+                del records[at]
+            else:
+                records[at] = other._replace(reference=None)
+            break
+    unnamed = next(
+        (
+            at
+            for at, each in enumerate(records)
+            if each.manifest.digest == record.manifest.digest and not each.reference
+        ),
+        None,
+    )
+    if unnamed is not None:
+        del records[unnamed]
+    records.append(record)
