@@ -95,17 +95,23 @@ class ImageStore:
         return self._image([record for record in records if record.manifest.digest == digest])
 
     def snapshot_dirs(self, image: Image) -> tuple[str, ...]:
-        """Return the snapshots of an image's layers, topmost first, as overlayfs takes its lower directories.
+        """Return the snapshots of an image's layers; see `stack_dirs`."""
+        return self.stack_dirs(image.layers)
 
-        What is missing is unpacked. Below a layer that hides all under it, nothing is returned.
+    def stack_dirs(self, layers: tuple[Layer, ...]) -> tuple[str, ...]:
+        """Return the snapshots of a stack of layers (bottom first), topmost first, as overlayfs takes lower directories.
+
+        What is missing is unpacked. Below a layer that hides all under it, nothing is returned; a layer that occurs twice
+        is there once, at its topmost place, where it hides what it put further down (overlayfs refuses a directory twice).
         """
-        found = self.snapshots.find(image.diff_ids)
+        diff_ids = tuple(layer.diff_id for layer in layers)
+        found = self.snapshots.find(diff_ids)
         paths: list[str] = [path for path in found if path is not None]
         if len(paths) < len(found):
-            paths = self._unpack_missing(image, found)
-        topmost_first = []
+            paths = self._unpack_missing(layers, found)
+        topmost_first: dict[str, None] = {}
         for path in reversed(paths):
-            topmost_first.append(path)
+            topmost_first[path] = None
             if is_opaque_root(path):
                 break
         return tuple(topmost_first)
@@ -269,16 +275,15 @@ class ImageStore:
         """Return the id of an image that another tool put into the index."""
         return Manifest.parse(self.blobs.read(record.manifest.digest), record.manifest.media_type).config.digest
 
-    def _unpack_missing(self, image: Image, found: tuple[str | None, ...]) -> list[str]:
+    def _unpack_missing(self, layers: tuple[Layer, ...], found: tuple[str | None, ...]) -> list[str]:
         """Unpack, bottom first, the layers without a snapshot; return the paths of all, bottom first."""
-        from mydocker.image.layers import Expected
-
         paths: list[str] = []
-        layers = self.layers
+        unpacker = self.layers
+        diff_ids = tuple(layer.diff_id for layer in layers)
         with self.holding():
-            for at, (layer, path) in enumerate(zip(image.layers, found, strict=True)):
-                expected = Expected(tuple(reversed(paths)), image.diff_ids[: at + 1])
-                paths.append(path or layers.unpack_blob(layer, expected))
+            for at, (layer, path) in enumerate(zip(layers, found, strict=True)):
+                below = tuple(dict.fromkeys(reversed(paths)))
+                paths.append(path or unpacker.unpack_blob(layer, below, diff_ids[: at + 1]))
         return paths
 
 
