@@ -43,6 +43,16 @@ class Entry(NamedTuple):
     nanoseconds: int = 0
 
 
+def escape(key: bytes) -> bytes:
+    """Return an attribute's name as a record's key, which cannot have `=` in it: escaped as GNU tar does."""
+    return key.replace(b"%", b"%25").replace(b"=", b"%3D")
+
+
+def unescape(key: bytes) -> bytes:
+    """Undo `escape`."""
+    return key.replace(b"%3D", b"=").replace(b"%25", b"%")
+
+
 def padding(size: int) -> bytes:
     """Return the zeros that fill `size` bytes of data up to whole blocks."""
     return bytes(-size % BLOCK_SIZE)
@@ -51,7 +61,7 @@ def padding(size: int) -> bytes:
 def encode(entry: Entry) -> bytes:
     """Return the header blocks of `entry`: a pax header first where ustar is not enough."""
     name = (entry.name or b".") + (b"/" if entry.kind == DIRECTORY else b"")
-    records: list[tuple[bytes, bytes]] = [(XATTR_RECORD + key, value) for key, value in entry.xattrs]
+    records: list[tuple[bytes, bytes]] = [(XATTR_RECORD + escape(key), value) for key, value in entry.xattrs]
     prefix, short = _split(name)
     if not short:
         records.append((b"path", name))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from mydocker.errors import ImageError
-from mydocker.image.entry import XATTR_RECORD
+from mydocker.image.entry import XATTR_RECORD, unescape
 
 _SPARSE = b"GNU.sparse."
 
@@ -50,7 +50,9 @@ def _apply(found: dict[bytes, bytes], offsets: list[bytes], before: Extension) -
     if b"\0" in path or b"\0" in link:
         raise ImageError("read a tar archive", "an extended header has a NUL in a name")
     xattrs = tuple(
-        sorted((key[len(XATTR_RECORD) :], value) for key, value in found.items() if key.startswith(XATTR_RECORD))
+        sorted(
+            (unescape(key[len(XATTR_RECORD) :]), value) for key, value in found.items() if key.startswith(XATTR_RECORD)
+        )
     )
     extension = before._replace(
         path=path or before.path,

@@ -99,10 +99,11 @@ class ImageStore:
         return self.stack_dirs(image.layers)
 
     def stack_dirs(self, layers: tuple[Layer, ...]) -> tuple[str, ...]:
-        """Return the snapshots of a stack of layers (bottom first), topmost first, as overlayfs takes lower directories.
+        """Return the snapshots of layers (bottom first), topmost first, as overlayfs takes its lower directories.
 
-        What is missing is unpacked. Below a layer that hides all under it, nothing is returned; a layer that occurs twice
-        is there once, at its topmost place, where it hides what it put further down (overlayfs refuses a directory twice).
+        What is missing is unpacked. Below a layer that hides all under it, nothing is returned; a layer that occurs
+        twice is there once, at its topmost place, where it hides what it put further down (overlayfs refuses a
+        directory twice).
         """
         diff_ids = tuple(layer.diff_id for layer in layers)
         found = self.snapshots.find(diff_ids)
@@ -277,13 +278,15 @@ class ImageStore:
 
     def _unpack_missing(self, layers: tuple[Layer, ...], found: tuple[str | None, ...]) -> list[str]:
         """Unpack, bottom first, the layers without a snapshot; return the paths of all, bottom first."""
+        from mydocker.image.layers import Expected
+
         paths: list[str] = []
         unpacker = self.layers
         diff_ids = tuple(layer.diff_id for layer in layers)
         with self.holding():
             for at, (layer, path) in enumerate(zip(layers, found, strict=True)):
-                below = tuple(dict.fromkeys(reversed(paths)))
-                paths.append(path or unpacker.unpack_blob(layer, below, diff_ids[: at + 1]))
+                expected = Expected(tuple(dict.fromkeys(reversed(paths))), diff_ids[: at + 1])
+                paths.append(path or unpacker.unpack_blob(layer, expected))
         return paths
 
 
