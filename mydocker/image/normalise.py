@@ -62,7 +62,9 @@ class _Normaliser:
             below = self._stack.look(level, name) if level else None
             if files.is_whiteout(facts):
                 stays = below is not None
-                if not stays:
+                if stays:
+                    os.utime(name, ns=(0, 0), dir_fd=fd, follow_symlinks=False)
+                else:
                     os.unlink(name, dir_fd=fd)
             elif stat.S_ISDIR(facts.st_mode):
                 stays = self._subdirectory(fd, name, facts, below, hidden, depth)
@@ -71,7 +73,8 @@ class _Normaliser:
             left = left or stays
         if hidden and level:
             for name in sorted(self._stack.names(level) - set(names)):
-                os.mknod(name, stat.S_IFCHR | 0o600, 0, dir_fd=fd)
+                os.mknod(name, stat.S_IFCHR, 0, dir_fd=fd)
+                os.utime(name, ns=(0, 0), dir_fd=fd, follow_symlinks=False)
                 left = True
         return left
 

@@ -286,7 +286,7 @@ class _Unpacker:
             raise UnsafeArchive(f"unpack {show(name)}", "a whiteout of nothing that a directory can hold")
         facts = _stat(parent, hidden)
         if facts is None:
-            os.mknod(hidden, stat.S_IFCHR | 0o600, 0, dir_fd=parent)
+            os.mknod(hidden, stat.S_IFCHR, 0, dir_fd=parent)
             os.utime(hidden, ns=(0, 0), dir_fd=parent, follow_symlinks=False)
         elif stat.S_ISDIR(facts.st_mode):
             fd = os.open(hidden, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
