@@ -99,7 +99,14 @@ def pivot_root(new_root: str, put_old: str) -> None:
 def attach(mount_fd: int, target_fd: int, path: str = "") -> None:
     """Put a detached mount on the file or directory that `target_fd` is open on; `path` is for messages only."""
     libc.syscall(
-        SYS_MOVE_MOUNT, "move_mount", mount_fd, b"", target_fd, b"", _MOVE_FROM_EMPTY_PATH | _MOVE_TO_EMPTY_PATH, path=path
+        SYS_MOVE_MOUNT,
+        "move_mount",
+        mount_fd,
+        b"",
+        target_fd,
+        b"",
+        _MOVE_FROM_EMPTY_PATH | _MOVE_TO_EMPTY_PATH,
+        path=path,
     )
 
 
@@ -109,7 +116,9 @@ def clone(descriptor: int, *, recursive: bool = False, path: str = "") -> int:
     return libc.syscall(SYS_OPEN_TREE, "open_tree", descriptor, b"", flags, path=path)
 
 
-def set_attributes(mount_fd: int, *, add: int = 0, remove: int = 0, propagation: int = 0, recursive: bool = False) -> None:
+def set_attributes(
+    mount_fd: int, *, add: int = 0, remove: int = 0, propagation: int = 0, recursive: bool = False
+) -> None:
     """Change flags of the mount that `mount_fd` is the root of; raise OSError(ENOSYS) before Linux 5.12."""
     attributes = _MountAttributes(add, remove, propagation, 0)
     flags = _AT_EMPTY_PATH | (_AT_RECURSIVE if recursive else 0)
@@ -126,7 +135,9 @@ def restrict(mount_fd: int, add: int, *, recursive: bool = False) -> None:
         if err.errno != errno.ENOSYS:
             raise
         flags = sum(flag for attribute, flag in _ATTRIBUTE_TO_FLAG if add & attribute)
-        kept = os.fstatvfs(mount_fd).f_flag & (MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME)
+        kept = os.fstatvfs(mount_fd).f_flag & (
+            MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME
+        )
         mount(None, magic_link(mount_fd), None, MS_REMOUNT | MS_BIND | kept | flags)
 
 

@@ -30,13 +30,11 @@ def magic(descriptor: int) -> int:
 
 def open_pair(root: int, rows: int, columns: int) -> tuple[int, int]:
     """Return master and slave of a new terminal of the devpts mounted at /dev/pts below `root`."""
-    probe = open_no_links(root, "/dev/pts/ptmx")
-    try:
-        if magic(probe) != _DEVPTS_MAGIC or os.fstat(probe).st_rdev != _PTMX:
-            raise OSError(1, "not the multiplexer of a devpts", "/dev/pts/ptmx")
-        master = os.open(f"/proc/self/fd/{probe}", os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)
-    finally:
-        os.close(probe)
+    master = open_no_links(root, "/dev/pts/ptmx", os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+    if magic(master) != _DEVPTS_MAGIC or os.fstat(master).st_rdev != _PTMX:
+        os.close(master)
+        raise OSError(1, "not the multiplexer of a devpts", "/dev/pts/ptmx")
+    os.set_blocking(master, True)
     unlocked = ctypes.c_int(0)
     libc.call("ioctl", master, ctypes.c_ulong(_TIOCSPTLCK), ctypes.byref(unlocked))
     slave = libc.call("ioctl", master, ctypes.c_ulong(_TIOCGPTPEER), os.O_RDWR | os.O_NOCTTY | os.O_CLOEXEC)

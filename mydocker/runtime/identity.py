@@ -91,16 +91,14 @@ def _id(text: str) -> int:
 def _entries(root: int, path: str, fields: int) -> list[list[str]]:
     """Return the colon-separated lines of a file in the container; none when there is no such file."""
     try:
-        probe = open_in_root(root, path)
+        descriptor = open_in_root(root, path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
     except (FileNotFoundError, NotADirectoryError):
         return []
+    except OSError as err:  # a socket, a link that goes in circles
+        raise UnknownUser(f"the container's {path} cannot be read: {err.strerror}") from err
     try:
-        if not stat.S_ISREG(os.fstat(probe).st_mode):
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise UnknownUser(f"the container's {path} is not a regular file")
-        descriptor = os.open(f"/proc/self/fd/{probe}", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    finally:
-        os.close(probe)
-    try:
         content = b""
         while block := os.read(descriptor, 1 << 16):
             content += block

@@ -58,6 +58,11 @@ class Setup:
         """Join a namespace that exists."""
         namespaces.join(path, flag)
 
+    def join_process(self, descriptor: int, flags: int) -> None:
+        """Join all namespaces of one process at once: of the very process that the inherited pidfd stands for."""
+        namespaces.setns(descriptor, flags)
+        os.close(descriptor)
+
     def unshare(self, flags: int) -> None:
         """Make new namespaces."""
         namespaces.unshare(flags)
@@ -89,7 +94,9 @@ class Setup:
 
     # The root file system --------------------------------------------------------------------------------------------
 
-    def overlay(self, lower: tuple[str, ...], upper: str, work: str, init: str, missing: tuple[tuple[str, bool], ...]) -> None:
+    def overlay(
+        self, lower: tuple[str, ...], upper: str, work: str, init: str, missing: tuple[tuple[str, bool], ...]
+    ) -> None:
         """Mount the overlay, on its own init layer: a directory that is always there and that nobody looks into now."""
         self.root = mounting.overlay_root(lower, upper, work, init, missing)
         self._attach_root(init)
@@ -172,7 +179,9 @@ class Setup:
         """Keep the filter for the last moment."""
         self.filter = program
 
-    def execute(self, argv: tuple[str, ...], env: tuple[str, ...], cwd: str, sets: dict[str, int], options: Options) -> None:
+    def execute(
+        self, argv: tuple[str, ...], env: tuple[str, ...], cwd: str, sets: dict[str, int], options: Options
+    ) -> None:
         """Give up everything that the program shall not have, and become it."""
         self._keep_only_needed()
         program.enter_directory(cwd)

@@ -42,12 +42,13 @@ def start(
     plan: tuple[tuple[Any, ...], ...],
     streams: tuple[int, int, int],
     *,
-    pid_namespace: str | None = NEW_PID_NAMESPACE,
+    pid_namespace: str | int | None = NEW_PID_NAMESPACE,
     on_ready: Callable[[int], None] | None = None,
 ) -> Started:
     """Start a container and return once its program has been executed.
 
-    `pid_namespace` is "" for a new one, None for the caller's own, else the path of one to join. `on_ready` is called
+    `pid_namespace` is "" for a new one, None for the caller's own, else the path of one to join, or a pidfd of a process
+    in it. `on_ready` is called
     with the child's process id when the plan comes to its operation `ready`. Raise CommandNotFound,
     CommandNotExecutable or RuntimeFailure; no process is left then. The caller waits for the process.
     """
@@ -60,7 +61,7 @@ def start(
 def fork(
     plan: tuple[tuple[Any, ...], ...],
     streams: tuple[int, int, int],
-    pid_namespace: str | None,
+    pid_namespace: str | int | None,
     on_ready: Callable[[int], None] | None = None,
 ) -> Started:
     """Do as `start`, but raise `Refused` with what the child said."""
@@ -93,13 +94,15 @@ def fork(
     return Started(pid, master)
 
 
-def _fork(plan: tuple[tuple[Any, ...], ...], end: Any, streams: tuple[int, int, int], pid_namespace: str | None) -> int:
+def _fork(plan: tuple[tuple[Any, ...], ...], end: Any, streams: tuple[int, int, int], pid_namespace: str | int | None) -> int:
     if pid_namespace is None:
         return _fork_here(plan, end, streams)
     own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
     try:
         if pid_namespace == NEW_PID_NAMESPACE:
             namespaces.unshare(namespaces.CLONE_NEWPID)
+        elif isinstance(pid_namespace, int):
+            namespaces.setns(pid_namespace, namespaces.CLONE_NEWPID)
         else:
             namespaces.join(pid_namespace, namespaces.CLONE_NEWPID)
         try:

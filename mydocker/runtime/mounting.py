@@ -25,7 +25,18 @@ _NULL = os.makedev(1, 3)
 # What may be mounted inside procfs: files that tools like lxcfs replace (runc's list in checkProcMount).
 _PROC_FILES = frozenset(
     f"/proc/{name}"
-    for name in "cpuinfo diskstats meminfo stat swaps uptime loadavg slabinfo net/dev sys/kernel/ns_last_pid".split()
+    for name in [
+        "cpuinfo",
+        "diskstats",
+        "meminfo",
+        "stat",
+        "swaps",
+        "uptime",
+        "loadavg",
+        "slabinfo",
+        "net/dev",
+        "sys/kernel/ns_last_pid",
+    ]
 )
 
 Request = tuple[str, str, str, int, int, tuple[tuple[str, str | None], ...], bool, bool]
@@ -40,7 +51,11 @@ def overlay_root(lower: tuple[str, ...], upper: str, work: str, init: str, missi
         return opened[-1]
 
     try:
-        top, scratch, layer = directory(upper), directory(work), os.open(init, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        top, scratch, layer = (
+            directory(upper),
+            directory(work),
+            os.open(init, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC),
+        )
         opened.append(layer)
         layers = [layer, *(directory(path) for path in lower)]
         if missing:

@@ -26,7 +26,9 @@ _ATTRIBUTES = {
     "strictatime": mounts.ATTR_STRICTATIME,
     "nodiratime": mounts.ATTR_NODIRATIME,
 }
-_DEFAULTS = frozenset("rw suid dev exec relatime defaults diratime async atime bind rbind".split())
+_DEFAULTS = frozenset(
+    ["rw", "suid", "dev", "exec", "relatime", "defaults", "diratime", "async", "atime", "bind", "rbind"]
+)
 _PROPAGATION = {
     "private": mounts.MS_PRIVATE,
     "rprivate": mounts.MS_PRIVATE | mounts.MS_REC,
@@ -54,10 +56,24 @@ _NODES = (
     ("/dev/tty", 5, 0),
 )
 # asm-generic/resource.h
-_RLIMITS = (
-    "RLIMIT_CPU RLIMIT_FSIZE RLIMIT_DATA RLIMIT_STACK RLIMIT_CORE RLIMIT_RSS RLIMIT_NPROC RLIMIT_NOFILE RLIMIT_MEMLOCK "
-    "RLIMIT_AS RLIMIT_LOCKS RLIMIT_SIGPENDING RLIMIT_MSGQUEUE RLIMIT_NICE RLIMIT_RTPRIO RLIMIT_RTTIME"
-).split()
+_RLIMITS = [
+    "RLIMIT_CPU",
+    "RLIMIT_FSIZE",
+    "RLIMIT_DATA",
+    "RLIMIT_STACK",
+    "RLIMIT_CORE",
+    "RLIMIT_RSS",
+    "RLIMIT_NPROC",
+    "RLIMIT_NOFILE",
+    "RLIMIT_MEMLOCK",
+    "RLIMIT_AS",
+    "RLIMIT_LOCKS",
+    "RLIMIT_SIGPENDING",
+    "RLIMIT_MSGQUEUE",
+    "RLIMIT_NICE",
+    "RLIMIT_RTPRIO",
+    "RLIMIT_RTTIME",
+]
 _NO_LIMIT = 2**63  # from here on the document means "no limit"
 
 
@@ -106,6 +122,16 @@ def make(
     plan.append(("pivot", after, bool(document["root"].get("readonly"))))
     plan += _program(document, die_with_parent)
     return Launch(tuple(plan), pid_namespace)
+
+
+def limits_and_program(document: dict[str, Any], size: tuple[int, int], die_with_parent: bool) -> list[Operation]:
+    """Return the second half of a plan, for a process that joins namespaces instead of making them."""
+    operations = _process_limits(document["process"])
+    operations.append(("enter_root",))
+    operations += _user(document)
+    if document["process"].get("terminal"):
+        operations.append(("console", *size, False))
+    return operations + _program(document, die_with_parent)
 
 
 def describe(plan: tuple[Operation, ...]) -> list[str]:
@@ -167,7 +193,9 @@ def _file_systems(
     plan += [("restrict", "/sys/fs/cgroup", mounts.ATTR_RDONLY)] if _is_readonly_tree(requests) else []
     if any(request[0] == "/dev" and request[1] != "bind" for request in requests):
         plan += [("device", path, "c", major, minor, 0o666, 0, 0) for path, major, minor in _NODES]
-        plan += [_device(entry) for entry in document["linux"].get("devices", ()) if entry["path"] not in dict(_paths())]
+        plan += [
+            _device(entry) for entry in document["linux"].get("devices", ()) if entry["path"] not in dict(_paths())
+        ]
         plan += [("link", target, path) for target, path in _LINKS]
     if document["process"].get("terminal"):
         plan.append(("console", *size, True))
@@ -206,7 +234,16 @@ def _request(entry: dict[str, Any]) -> Operation:
     if target == "/":
         raise UsageError(f"cannot mount {source} on /", "the root directory is the image's")
     kind = "bind" if bind else entry["type"]
-    return (target, kind, source, attributes, propagation, tuple(data), "bind" not in words, _is_directory(kind, source))
+    return (
+        target,
+        kind,
+        source,
+        attributes,
+        propagation,
+        tuple(data),
+        "bind" not in words,
+        _is_directory(kind, source),
+    )
 
 
 def _is_directory(kind: str, source: str) -> bool:
@@ -286,4 +323,6 @@ def _compile(profile: dict[str, Any]) -> bytes:
     try:
         return seccomp.compile_profile(profile)
     except (KeyError, TypeError, ValueError) as err:
-        raise UsageError("the seccomp profile cannot be used", str(err), "--security-opt seccomp=unconfined goes without") from err
+        raise UsageError(
+            "the seccomp profile cannot be used", str(err), "--security-opt seccomp=unconfined goes without"
+        ) from err

@@ -20,15 +20,37 @@ GROUPS = "io.mydocker.groups"
 INIT = "io.mydocker.init"
 
 # moby: daemon/pkg/oci/caps/defaults.go
-DEFAULT_CAPABILITIES = (
-    "CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_FSETID CAP_KILL CAP_SETGID CAP_SETUID CAP_SETPCAP CAP_NET_BIND_SERVICE "
-    "CAP_NET_RAW CAP_SYS_CHROOT CAP_MKNOD CAP_AUDIT_WRITE CAP_SETFCAP"
-).split()
+DEFAULT_CAPABILITIES = [
+    "CAP_CHOWN",
+    "CAP_DAC_OVERRIDE",
+    "CAP_FOWNER",
+    "CAP_FSETID",
+    "CAP_KILL",
+    "CAP_SETGID",
+    "CAP_SETUID",
+    "CAP_SETPCAP",
+    "CAP_NET_BIND_SERVICE",
+    "CAP_NET_RAW",
+    "CAP_SYS_CHROOT",
+    "CAP_MKNOD",
+    "CAP_AUDIT_WRITE",
+    "CAP_SETFCAP",
+]
 
-MASKED = (
-    "/proc/acpi /proc/asound /proc/interrupts /proc/kcore /proc/keys /proc/latency_stats /proc/sched_debug /proc/scsi "
-    "/proc/timer_list /proc/timer_stats /sys/devices/virtual/powercap /sys/firmware"
-).split()
+MASKED = [
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+]
 READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 _THERMAL = "/sys/devices/system/cpu/cpu{}/thermal_throttle"
 
@@ -123,6 +145,12 @@ def _capabilities(options: ContainerOptions) -> list[str]:
     if options.privileged or any(name.upper() == "ALL" for name in options.cap_add):
         chosen &= set(capabilities.names_of(capabilities.held()))
     return [name for name in capabilities.NAMES if name in chosen]
+
+
+def all_capabilities() -> dict[str, list[str]]:
+    """Return the sets of a privileged process: everything that this process could have."""
+    held = capabilities.names_of(capabilities.held())
+    return {"bounding": held, "effective": held, "permitted": held, "inheritable": [], "ambient": []}
 
 
 def _capability(name: str) -> str:

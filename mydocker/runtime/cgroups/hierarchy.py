@@ -80,6 +80,27 @@ class Cgroup(NamedTuple):
         found.discard(0)  # a process of another PID namespace
         return sorted(found)
 
+    def freeze(self, frozen: bool) -> None:
+        """Stop or go on with everything in the group; return when it is done."""
+        if self.hierarchy.version == 2:
+            v1.write(self.directories()[0][1], "cgroup.freeze", int(frozen))
+            return
+        for controller, directory in self.directories():
+            if "freezer" in controller.split(","):
+                v1.write(directory, "freezer.state", "FROZEN" if frozen else "THAWED")
+
+    def oom_killed(self) -> bool:
+        """Tell whether the kernel killed something in the group because its memory ran out."""
+        for controller, directory in self.directories():
+            name = {1: "memory.oom_control", 2: "memory.events"}[self.hierarchy.version]
+            if self.hierarchy.version == 2 or "memory" in controller.split(","):
+                try:
+                    with open(f"{directory}/{name}") as file:
+                        return any(line.startswith("oom_kill ") and line != "oom_kill 0\n" for line in file)
+                except FileNotFoundError:
+                    return False
+        return False
+
     def kill(self) -> None:
         """Kill whatever is inside, also what is being forked meanwhile."""
         for _ in range(_EMPTY_ROUNDS):
@@ -161,7 +182,9 @@ def detect(mountinfo: str = "/proc/self/mountinfo") -> Hierarchy:
     raise RuntimeFailure("cannot set limits", "no control group file system is mounted", "mount one at /sys/fs/cgroup")
 
 
-_SUPER_OPTIONS = frozenset(("rw", "ro", "relatime", "xattr", "noprefix", "clone_children", "cpuset_v2_mode", "favordynmods"))
+_SUPER_OPTIONS = frozenset(
+    ("rw", "ro", "relatime", "xattr", "noprefix", "clone_children", "cpuset_v2_mode", "favordynmods")
+)
 
 
 def _controllers(super_options: str) -> list[str]:

@@ -1,0 +1,147 @@
+"""The folder of one container, and of all of them: every path, the locks, what is atomic.
+
+containers/
+  ID/                 0700; config.json (runtime-spec), container.json (facts), state.json, log
+    upper work init   the overlay's directories
+    hostname hosts resolv.conf
+    lock              held for the moment of a change
+    keeper            held by the process that keeps the container, as long as it lives: the kernel lets go for it
+  names/NAME          a link to ID: made by one system call, so a name belongs to one container
+  kept/ID             exists while a keeper may be at work; what a killed one leaves behind is found here
+  .gone-ID            being removed
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from mydocker.linux.files import remove_tree
+from mydocker.runtime.record import Container, State, decode, encode, read_json, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+
+class Bundle(NamedTuple):
+    """The folder of one container; `top` is the folder of all."""
+
+    top: str
+    id: str
+
+    @property
+    def path(self) -> str:
+        """The folder itself."""
+        return f"{self.top}/{self.id}"
+
+    def file(self, name: str) -> str:
+        """Return the path of something in it."""
+        return f"{self.top}/{self.id}/{name}"
+
+    @property
+    def marker(self) -> str:
+        """The file that tells of a keeper."""
+        return f"{self.top}/kept/{self.id}"
+
+    def make(self) -> None:
+        """Make the folder and what an overlay needs; nobody but the owner may look into it (CVE-2021-41103)."""
+        os.makedirs(f"{self.top}/names", 0o700, exist_ok=True)
+        os.makedirs(f"{self.top}/kept", 0o700, exist_ok=True)
+        os.mkdir(self.path, 0o700)
+        for name in ("upper", "work", "init"):
+            os.mkdir(self.file(name), 0o755)
+
+    def read(self) -> Container:
+        """Return the container as it is recorded now."""
+        return decode(read_json(self.file("container.json")), read_json(self.file("state.json")))
+
+    def write(self, container: Container, *, durable: bool = False) -> None:
+        """Replace facts and state."""
+        write_json(self.file("state.json"), container.state._asdict(), durable=durable)
+        write_json(self.file("container.json"), encode(container), durable=durable)
+
+    def write_state(self, state: State, *, durable: bool = False) -> None:
+        """Replace the state."""
+        write_json(self.file("state.json"), state._asdict(), durable=durable)
+
+    def read_state(self) -> State:
+        """Return the state as recorded."""
+        fields = read_json(self.file("state.json"))
+        return State(**{key: value for key, value in fields.items() if key in State._fields})
+
+    def document(self) -> dict[str, Any]:
+        """Return the runtime-spec document."""
+        found: dict[str, Any] = read_json(self.file("config.json"))
+        return found
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Hold the lock for a change of this container's state."""
+        descriptor = os.open(self.file("lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def keep(self) -> int | None:
+        """Become the keeper: return a descriptor that holds the post until it is closed, None when it is taken."""
+        os.close(os.open(self.marker, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        descriptor = os.open(self.file("keeper"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        return descriptor
+
+    def is_kept(self) -> bool:
+        """Tell whether a living process keeps this container."""
+        try:
+            descriptor = os.open(self.file("keeper"), os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    def release(self, descriptor: int) -> None:
+        """Leave the keeper's post after everything is in order."""
+        try:
+            os.unlink(self.marker)
+        except FileNotFoundError:
+            pass
+        os.close(descriptor)
+
+    def remove(self) -> None:
+        """Remove the folder: out of sight in one step, then piece by piece."""
+        gone = f".gone-{self.id}"
+        try:
+            os.rename(self.path, f"{self.top}/{gone}")
+        except FileNotFoundError:
+            pass
+        folder = os.open(self.top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            remove_tree(folder, gone.encode())
+        finally:
+            os.close(folder)
+        try:
+            os.unlink(self.marker)
+        except FileNotFoundError:
+            pass
+
+
+def bundles(top: str) -> list[Bundle]:
+    """Return all bundles below `top`, in no order."""
+    try:
+        names = os.listdir(top)
+    except FileNotFoundError:
+        return []
+    return [Bundle(top, name) for name in names if len(name) == 64 and not name.startswith(".")]

@@ -1,0 +1,420 @@
+"""All containers of a store: make them, find them, start and end them, clear what killed processes left.
+
+Callable from any process at any time; see `mydocker.runtime.bundle` for what guards what.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+from mydocker.errors import Busy, MydockerError, NameTaken, NotFound, StoreError, UsageError
+from mydocker.runtime import ending, rootfs, spec
+from mydocker.runtime import keeper as keeping
+from mydocker.runtime.bundle import Bundle, bundles
+from mydocker.runtime.cgroups.hierarchy import Cgroup, detect
+from mydocker.runtime.record import EXITED, Container, State, write_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from mydocker.runtime import log
+    from mydocker.runtime.carrier import Front
+    from mydocker.runtime.joining import ExecOptions
+    from mydocker.runtime.options import ContainerOptions
+
+_NAME_FIRST = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+_NAME_REST = _NAME_FIRST | frozenset("_.-")
+_HEX = frozenset("0123456789abcdef")
+_LOST = 137  # what is recorded for a container whose keeper was killed: it was killed with it
+
+
+class Containers(NamedTuple):
+    """The containers below `directory` (ROOT/containers)."""
+
+    directory: str
+
+    # Making and finding ----------------------------------------------------------------------------------------------
+
+    def create(
+        self,
+        facts: Container,
+        options: ContainerOptions | Callable[[Bundle], ContainerOptions],
+    ) -> Container:
+        """Record a new container and return it with its id, name and time.
+
+        `facts` are what `Container` holds; its `id` and `created` are filled in, an empty `name` gets the short id.
+        `options` may be a function of the bundle, for files that lie in it. Raise NameTaken, UsageError.
+        """
+        identifier = os.urandom(32).hex()
+        name = facts.name or identifier[:12]
+        _check_name(name)
+        bundle = Bundle(self.directory, identifier)
+        bundle.make()
+        post = bundle.keep()
+        try:
+            container = facts._replace(id=identifier, name=name, created=time.time(), state=State())
+            asked = options(bundle) if callable(options) else options
+            asked = asked if asked.hostname or asked.uts != "private" else asked._replace(hostname=identifier[:12])
+            write_json(bundle.file("config.json"), spec.document(asked, identifier, root=container.rootfs or "merged"))
+            bundle.write(container, durable=not container.auto_remove)
+            self._take_name(name, identifier)
+        except BaseException:
+            bundle.remove()
+            raise
+        finally:
+            if post is not None:
+                os.close(post)
+        _unlink(bundle.marker)
+        return container
+
+    def _take_name(self, name: str, identifier: str) -> None:
+        try:
+            os.symlink(identifier, f"{self.directory}/names/{name}")
+        except FileExistsError:
+            owner = os.readlink(f"{self.directory}/names/{name}")
+            if not os.path.exists(f"{self.directory}/{owner}"):  # its owner was removed by a process that was killed
+                _unlink(f"{self.directory}/names/{name}")
+                return self._take_name(name, identifier)
+            raise NameTaken(
+                f"the name {name} is taken",
+                f"by container {owner[:12]}",
+                f"remove that one first: mydocker remove {name}",
+            ) from None
+
+    def bundle(self, reference: str) -> Bundle:
+        """Return the bundle of the container that `reference` names: a name, an id, or the unique beginning of one.
+
+        Raise NotFound for none, UsageError for several.
+        """
+        if _is_name(reference):
+            try:
+                return Bundle(self.directory, os.readlink(f"{self.directory}/names/{reference}"))
+            except FileNotFoundError:
+                pass
+        found = []
+        if reference and _HEX.issuperset(reference):
+            found = [bundle for bundle in bundles(self.directory) if bundle.id.startswith(reference)]
+        if not found:
+            raise NotFound(f"no such container: {reference}", hint="`mydocker ps` lists all containers")
+        if len(found) > 1:
+            raise UsageError(f"{reference} is the beginning of {len(found)} container ids", hint="give more digits")
+        return found[0]
+
+    def find(self, reference: str) -> Container:
+        """Return the container that `reference` names, as it is now; see `bundle`."""
+        bundle = self.bundle(reference)
+        return self._read(bundle)
+
+    def _read(self, bundle: Bundle) -> Container:
+        try:
+            return bundle.read()
+        except FileNotFoundError:
+            raise NotFound(f"no such container: {bundle.id[:12]}", "it has just been removed") from None
+
+    def list(self) -> list[Container]:
+        """Return all containers, newest first; those in the making or being removed are left out."""
+        found = []
+        for bundle in bundles(self.directory):
+            try:
+                found.append(bundle.read())
+            except FileNotFoundError:
+                continue
+        return sorted(found, key=lambda container: (container.created, container.id), reverse=True)
+
+    def rename(self, reference: str, name: str) -> None:
+        """Give a container another name. Raise NameTaken."""
+        _check_name(name)
+        bundle = self.bundle(reference)
+        with bundle.changing():
+            container = self._read(bundle)
+            if container.name == name:
+                return
+            self._take_name(name, bundle.id)
+            bundle.write(container._replace(name=name))
+            _unlink(f"{self.directory}/names/{container.name}")
+
+    def remove(self, reference: str, *, force: bool = False) -> Container:
+        """Remove a container and everything in it; a running one only with `force`, which kills it. Raise Busy."""
+        bundle = self.bundle(reference)
+        container = self._read(bundle)
+        if container.is_running or bundle.is_kept():
+            if not force:
+                hint = f"`mydocker stop {container.name}` stops it, `remove -f` kills it"
+                raise Busy(f"cannot remove {container.name}", "it is running", hint)
+            ending.kill_and_wait(bundle)
+        self._erase(bundle, container)
+        return container
+
+    def _erase(self, bundle: Bundle, container: Container) -> None:
+        name = f"{self.directory}/names/{container.name}"
+        if os.path.islink(name) and os.readlink(name) == bundle.id:
+            _unlink(name)
+        bundle.remove()
+
+    # Running ---------------------------------------------------------------------------------------------------------
+
+    def run_attached(
+        self,
+        reference: str,
+        *,
+        stdin: int | None = None,
+        stdout: int = 1,
+        stderr: int = 2,
+    ) -> int:
+        """Start a container without a terminal and carry its streams until it ends; return its exit status.
+
+        Only for a process with one thread. The container dies with it. It is removed when it was made so.
+        """
+        from mydocker.runtime.foreground import Foreground
+
+        bundle = self.bundle(reference)
+        post = self.take_post(bundle)
+        try:
+            container = self._read(bundle)
+            kept = keeping.Keeper(bundle, container, Foreground(stdin, stdout, stderr))
+            try:
+                kept.start()
+            except MydockerError as err:
+                kept.fail(err)
+                raise
+            return kept.run()
+        finally:
+            self.leave_post(bundle, post)
+
+    def take_post(self, bundle: Bundle) -> int:
+        """Become the keeper of a container that is not running. Raise Busy."""
+        post = bundle.keep()
+        if post is None:
+            raise Busy(f"container {bundle.id[:12]} is running already", hint="`mydocker exec` runs more in it")
+        return post
+
+    def leave_post(self, bundle: Bundle, post: int) -> None:
+        """Stop being the keeper; a container made to be removed at its end is removed."""
+        try:
+            container = bundle.read()
+            if container.auto_remove:
+                self._erase(bundle, container)
+        except FileNotFoundError:
+            pass
+        bundle.release(post)
+
+    def start(self, reference: str) -> Container:
+        """Start a container in the background and return when its program runs. Raise Busy, or as `launch.start`."""
+        from mydocker.runtime import shim
+
+        bundle = self.bundle(reference)
+        shim.start(self, bundle)
+        return self._read_or(bundle)
+
+    def _read_or(self, bundle: Bundle) -> Container:
+        """Return the container; one that ended and removed itself meanwhile, as far as is known."""
+        try:
+            return bundle.read()
+        except FileNotFoundError:
+            return Container(bundle.id, "", "", "", (), 0.0)
+
+    def run_interactive(
+        self, reference: str, *, stdin: int | None = 0, stdout: int = 1, stderr: int = 2, detach_keys: str = ""
+    ) -> int | None:
+        """Start a container and stay attached to it; return its exit status, or None when the user detached.
+
+        The container does not outlive this process, unless the user detached. For a process with one thread.
+        """
+        from mydocker.runtime import attaching, shim, terminal
+
+        bundle = self.bundle(reference)
+        container = self._read(bundle)
+        ours, theirs = attaching.owner_pair()
+        try:
+            client = attaching.Client(ours, stdin, stdout, stderr, container.tty, detach_keys or terminal.DETACH_KEYS)
+            shim.start(self, bundle, owner=theirs, size=terminal.size(0 if stdin is None else stdin))
+        finally:
+            theirs.close()
+        status = client.run()
+        if status is not None:
+            ending.await_keeper(bundle)
+        return status
+
+    def attach(
+        self,
+        reference: str,
+        *,
+        stdin: int | None = 0,
+        stdout: int = 1,
+        stderr: int = 2,
+        detach_keys: str = "",
+        pass_signals: bool = True,
+    ) -> int | None:
+        """Connect to a container that runs in the background; return its exit status, or None when detached."""
+        from mydocker.runtime import attaching, terminal
+
+        bundle = self.bundle(reference)
+        container = self._read(bundle)
+        keys = detach_keys or terminal.DETACH_KEYS
+        connection = attaching.dial(bundle)
+        return attaching.Client(connection, stdin, stdout, stderr, container.tty, keys, pass_signals).run()
+
+    def exec(
+        self,
+        reference: str,
+        options: ExecOptions,
+        *,
+        stdin: int | None = None,
+        stdout: int = 1,
+        stderr: int = 2,
+    ) -> int:
+        """Run a further process in a running container; return its exit status. Raise Busy, or as `launch.start`.
+
+        `stdin` None gives it none. For a process with one thread.
+        """
+        from mydocker.runtime import foreground, joining, terminal
+        from mydocker.runtime.carrier import Carrier, make_streams
+
+        bundle = self.bundle(reference)
+        streams = make_streams(options.tty, stdin is not None)
+        try:
+            size = terminal.size(stdin) if options.tty and stdin is not None else (0, 0)
+            started = joining.start(bundle, options, streams.theirs, size=size)
+        except BaseException:
+            streams.close()
+            raise
+        front: Front = (
+            foreground.OwnTerminal(stdin, stdout) if options.tty else foreground.Foreground(stdin, stdout, stderr)
+        )
+        return Carrier(started, streams, front).finish()
+
+    # Ending ----------------------------------------------------------------------------------------------------------
+
+    def stop(self, reference: str, *, timeout: float | None = None) -> None:
+        """Send the container's stop signal, wait, kill after `timeout` seconds (default: the container's own)."""
+        bundle = self.bundle(reference)
+        container = self._read(bundle)
+        ending.stop(bundle, container.stop_signal, container.stop_timeout if timeout is None else timeout)
+
+    def kill(self, reference: str, number: int = 9) -> None:
+        """Send a signal to the container's first process. Raise Busy when it is not running."""
+        ending.send(self.bundle(reference), number)
+
+    def wait(self, reference: str) -> int:
+        """Wait until a container has ended; return its exit status."""
+        return ending.wait(self.bundle(reference))
+
+    def pause(self, reference: str) -> None:
+        """Freeze all processes of a container. Raise Busy."""
+        from mydocker.runtime import pausing
+
+        pausing.pause(self.bundle(reference))
+
+    def unpause(self, reference: str) -> None:
+        """Let a paused container go on. Raise Busy."""
+        from mydocker.runtime import pausing
+
+        pausing.resume(self.bundle(reference))
+
+    # Looking inside --------------------------------------------------------------------------------------------------
+
+    def logs(
+        self, reference: str, *, follow: bool = False, tail: int = -1, since: bytes = b"", until: bytes = b""
+    ) -> Iterator[log.Entry]:
+        """Yield what a container wrote; with `follow`, until it ends. Times are as `mydocker.runtime.log.stamp` says."""
+        from mydocker.runtime import log
+
+        bundle = self.bundle(reference)
+        return log.read(
+            bundle.file("log"), tail=tail, since=since, until=until, follow=bundle.is_kept if follow else None
+        )
+
+    @contextmanager
+    def rootfs_fd(self, reference: str) -> Iterator[int]:
+        """Yield the container's root directory as a descriptor: its live one when it runs, else the layers merged."""
+        bundle = self.bundle(reference)
+        container = self._read(bundle)
+        process = ending.open_process(container.state)
+        if process is not None:
+            try:
+                root = os.open(f"/proc/{container.state.pid}/root", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                alive = ending.open_process(container.state)
+            finally:
+                os.close(process)
+            if alive is not None:
+                os.close(alive)
+                try:
+                    yield root
+                finally:
+                    os.close(root)
+                return
+            os.close(root)
+        if container.rootfs:
+            stopped = rootfs.overlay_fd((container.rootfs,))
+        else:
+            stopped = rootfs.overlay_fd(container.lower, bundle.file("upper"), bundle.file("work"))
+        with stopped as merged:
+            yield merged
+
+    # After a kill -9 -------------------------------------------------------------------------------------------------
+
+    def recover(self) -> tuple[str, ...]:
+        """Put in order what killed keepers left; return the ids. Costs two directory reads when there is nothing."""
+        put_right: tuple[str, ...] = ()
+        try:
+            kept = os.listdir(f"{self.directory}/kept")
+            entries = os.listdir(self.directory)
+        except FileNotFoundError:
+            return ()
+        for identifier in [entry[5:] for entry in entries if entry.startswith(".gone-")]:
+            Bundle(self.directory, identifier).remove()
+        for identifier in kept:
+            bundle = Bundle(self.directory, identifier)
+            if bundle.is_kept() or not os.path.isdir(bundle.path):
+                if not os.path.isdir(bundle.path):
+                    _unlink(bundle.marker)
+                continue
+            post = bundle.keep()
+            if post is None:
+                continue
+            try:
+                self._put_right(bundle)
+                put_right += (identifier,)
+            finally:
+                bundle.release(post)
+        return put_right
+
+    def _put_right(self, bundle: Bundle) -> None:
+        """Clear one bundle whose keeper is dead; its container died with it."""
+        try:
+            container = bundle.read()
+            path = str(bundle.document()["linux"]["cgroupsPath"])
+        except (FileNotFoundError, StoreError, KeyError):
+            bundle.remove()  # it was never finished, so nobody was told about it
+            return
+        keeping.Hook(container.hook, container.hook_arguments).detach()
+        Cgroup(detect(), path.strip("/")).remove()
+        if container.auto_remove:
+            self._erase(bundle, container)
+        elif container.is_running:
+            why = "its keeper was killed"
+            state = container.state._replace(
+                status=EXITED, pid=0, ticks=0, finished=time.time(), exit_status=_LOST, error=why
+            )
+            bundle.write_state(state)
+
+
+def _is_name(text: str) -> bool:
+    return bool(text) and text[0] in _NAME_FIRST and _NAME_REST.issuperset(text) and len(text) <= 128
+
+
+def _check_name(name: str) -> None:
+    if not _is_name(name):
+        raise UsageError(
+            f"{name!r} cannot be a container's name", hint="letters, digits, and after the first one also _ . -"
+        )
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return

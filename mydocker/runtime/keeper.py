@@ -1,0 +1,131 @@
+"""Keeping a container: start it, carry its bytes, know how it ended, leave nothing behind.
+
+A keeper is the process that is the container's parent: the command itself for a container in the foreground, a shim for
+one in the background. It holds the bundle's `keeper` lock as long as it lives; the container dies with it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from mydocker.runtime import launch, log, sandbox
+from mydocker.runtime.carrier import Carrier, make_streams
+from mydocker.runtime.cgroups.hierarchy import Cgroup, detect
+from mydocker.runtime.record import EXITED, RUNNING, Container
+from mydocker.runtime.rootfs import Directory, Overlay, RootFs
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from mydocker.errors import MydockerError
+    from mydocker.runtime.bundle import Bundle
+    from mydocker.runtime.carrier import Front
+
+
+class Hook(NamedTuple):
+    """The module that a container's record names; see `mydocker.runtime.record.Container`."""
+
+    module: str
+    arguments: tuple[str, ...]
+
+    def attach(self, pid: int) -> None:
+        """Do what has to be done between the making of the namespaces and the start of the program."""
+        if self.module:
+            importlib.import_module(self.module).attach(pid, *self.arguments)
+
+    def detach(self) -> None:
+        """Undo it; called also when `attach` failed or never came."""
+        if self.module:
+            importlib.import_module(self.module).detach(*self.arguments)
+
+
+class Keeper:
+    """One run of one container."""
+
+    def __init__(self, bundle: Bundle, container: Container, front: Front) -> None:
+        self.bundle = bundle
+        self.container = container
+        self.carrier: Carrier | None = None
+        self._front = front
+        self._hook = Hook(container.hook, container.hook_arguments)
+        self._log = log.Writer(bundle.file("log"), container.log_limit.size, container.log_limit.files)
+        self._document: dict[str, Any] = bundle.document()
+        self._group = Cgroup(detect(), self._document["linux"]["cgroupsPath"].strip("/"))
+
+    def start(self, size: tuple[int, int] = (0, 0)) -> Carrier:
+        """Start the container and record that it runs; undo everything and raise when it cannot be."""
+        self._group.create(self._document["linux"].get("resources") or {})
+        streams = make_streams(self.container.tty, self.container.interactive)
+        try:
+            prepared = sandbox.prepare(
+                self._document,
+                root_of(self.bundle, self.container),
+                self._group,
+                wait_for_parent=bool(self._hook.module),
+                size=size,
+            )
+            started = launch.start(
+                prepared.plan, streams.theirs, pid_namespace=prepared.pid_namespace, on_ready=self._hook.attach
+            )
+        except BaseException:
+            streams.close()
+            self._undo()
+            raise
+        self.carrier = Carrier(started, streams, self._front, self._log.write)
+        with self.bundle.changing():
+            state = self.bundle.read_state()._replace(
+                status=RUNNING, pid=started.pid, ticks=process_ticks(started.pid), started=time.time(),
+                finished=0.0, exit_status=0, error="", oom_killed=False,
+            )  # fmt: skip
+            self.bundle.write_state(state)
+        return self.carrier
+
+    def run(self) -> int:
+        """Carry bytes until the container has ended; return its exit status, everything of this run released."""
+        assert self.carrier is not None, "started first"
+        status = launch.exit_status(self.carrier.run())
+        killed = self._group.oom_killed()
+        self._undo()
+        with self.bundle.changing():
+            state = self.bundle.read_state()._replace(
+                status=EXITED, pid=0, ticks=0, finished=time.time(), exit_status=status, oom_killed=killed
+            )
+            self.bundle.write_state(state, durable=not self.container.auto_remove)
+        self._front.disconnect(status)
+        return status
+
+    def fail(self, error: MydockerError) -> None:
+        """Record that the container could not be started."""
+        with self.bundle.changing():
+            state = self.bundle.read_state()._replace(
+                status=EXITED, pid=0, ticks=0, finished=time.time(), exit_status=error.exit_status, error=str(error)
+            )
+            self.bundle.write_state(state)
+
+    def _undo(self) -> None:
+        try:
+            self._hook.detach()
+        finally:
+            self._group.remove()
+
+    def close(self) -> None:
+        """Close the log."""
+        self._log.close()
+
+
+def root_of(bundle: Bundle, container: Container) -> RootFs:
+    """Return the container's root file system."""
+    if container.rootfs:
+        return Directory(container.rootfs)
+    return Overlay(container.lower, bundle.file("upper"), bundle.file("work"))
+
+
+def process_ticks(pid: int) -> int:
+    """Return when a process began, in clock ticks since boot (proc(5), stat, field 22); 0 when there is none."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[19])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0

@@ -1,0 +1,154 @@
+"""What is known about a container: facts that are fixed when it is created, and its changing state.
+
+Both are JSON files of the bundle, replaced by rename, so that a reader always sees one whole version.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any, NamedTuple
+
+from mydocker.errors import StoreError
+
+CREATED, RUNNING, PAUSED, RESTARTING, EXITED = "created", "running", "paused", "restarting", "exited"
+
+
+class Restart(NamedTuple):
+    """A restart policy: "no", "on-failure", "always" or "unless-stopped"; `most` restarts on failure (0: no limit)."""
+
+    policy: str = "no"
+    most: int = 0
+
+
+class Health(NamedTuple):
+    """A health check: the command (argv; none: no check), times in seconds, how many failures make it unhealthy."""
+
+    command: tuple[str, ...] = ()
+    interval: float = 30.0
+    timeout: float = 30.0
+    start_period: float = 0.0
+    start_interval: float = 5.0
+    retries: int = 3
+
+
+class LogLimit(NamedTuple):
+    """When the log is rotated: at `size` bytes (0: never), `files` of them are kept."""
+
+    size: int = 0
+    files: int = 1
+
+
+class State(NamedTuple):
+    """What changes: the status, the process and when it began (clock ticks since boot), how the last run ended.
+
+    Times are seconds since the epoch, 0 for never. `manual` tells that somebody stopped it on purpose.
+    """
+
+    status: str = CREATED
+    pid: int = 0
+    ticks: int = 0
+    started: float = 0.0
+    finished: float = 0.0
+    exit_status: int = 0
+    error: str = ""
+    oom_killed: bool = False
+    restarts: int = 0
+    manual: bool = False
+    health: str = ""
+
+
+class Container(NamedTuple):
+    """One container.
+
+    `lower` are the image's layers, topmost first; or `rootfs` is a directory used as it is. `mounts` and `ports` are for
+    people to read; `volumes` are names that the container uses. `hook` names a module whose `attach(pid, *arguments)` is
+    called before each run and `detach(*arguments)` after it, by whoever is there to clean up: the network, mostly.
+    """
+
+    id: str
+    name: str
+    image: str
+    image_id: str
+    command: tuple[str, ...]
+    created: float
+    lower: tuple[str, ...] = ()
+    rootfs: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+    mounts: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    ports: str = ""
+    network: str = "none"
+    hook: str = ""
+    hook_arguments: tuple[str, ...] = ()
+    tty: bool = False
+    interactive: bool = False
+    auto_remove: bool = False
+    stop_signal: int = 15
+    stop_timeout: float = 10.0
+    restart: Restart = Restart()
+    health: Health = Health()
+    log_limit: LogLimit = LogLimit()
+    state: State = State()
+
+    @property
+    def short_id(self) -> str:
+        """The first 12 digits, as shown to people."""
+        return self.id[:12]
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a process exists (a paused one does)."""
+        return self.state.status in (RUNNING, PAUSED)
+
+
+_NESTED = {"restart": Restart, "health": Health, "log_limit": LogLimit}
+
+
+def write_json(path: str, value: object, *, durable: bool = False) -> None:
+    """Replace the file `path` by `value` as JSON; with `durable`, it also survives a loss of power."""
+    temporary = f"{path}.{os.getpid()}"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(descriptor, json.dumps(value, separators=(",", ":")).encode())
+        if durable:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    os.rename(temporary, path)
+
+
+def read_json(path: str) -> Any:
+    """Return what the file holds; raise FileNotFoundError, or StoreError when it is damaged."""
+    with open(path, "rb") as file:
+        content = file.read()
+    try:
+        return json.loads(content)
+    except ValueError as err:
+        raise StoreError(
+            f"cannot read {path}", f"damaged: {err}", "`mydocker remove -f` removes the container"
+        ) from err
+
+
+def encode(container: Container) -> dict[str, Any]:
+    """Return the fixed facts as JSON values; the state is kept apart."""
+    facts = container._asdict()
+    del facts["state"]
+    for key in _NESTED:
+        facts[key] = facts[key]._asdict()
+    return facts
+
+
+def decode(facts: dict[str, Any], state: dict[str, Any]) -> Container:
+    """Return the container that `encode` and the state's fields describe; unknown fields of newer versions are left out."""
+    known = {key: _frozen(key, value) for key, value in facts.items() if key in Container._fields}
+    return Container(**known, state=State(**{key: value for key, value in state.items() if key in State._fields}))
+
+
+def _frozen(key: str, value: Any) -> Any:
+    if key in _NESTED:
+        made: Any = _NESTED[key]
+        return made(**{name: _frozen("", field) for name, field in value.items() if name in made._fields})
+    if isinstance(value, list):
+        return tuple(tuple(entry) if isinstance(entry, list) else entry for entry in value)
+    return value
