@@ -91,6 +91,16 @@ class Layout(NamedTuple):
         return self.root + "/cache.sqlite"
 
     @property
+    def cache_mounts(self) -> str:
+        """What `RUN --mount=type=cache` keeps between builds."""
+        return self.root + "/cache-mounts"
+
+    @property
+    def parsed(self) -> str:
+        """Dockerfiles that were parsed before, by the hash of their text."""
+        return self.root + "/parsed"
+
+    @property
     def containers(self) -> str:
         """One directory per container."""
         return self.root + "/containers"

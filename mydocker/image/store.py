@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mydocker.image.digest import Digest
     from mydocker.image.layers import Layers
     from mydocker.image.layout import Layout
+    from mydocker.image.manifest import Platform
 
 _HEX = "0123456789abcdef"
 
@@ -182,6 +183,35 @@ class ImageStore:
         from mydocker.image.archives import import_rootfs
 
         return import_rootfs(self, source, config, tuple(references), base, built)
+
+    def load(self, source: str | int, platform: Platform | None = None) -> tuple[Image, ...]:
+        """Take in all images of an archive that docker, podman, skopeo or this program saved, or of an OCI layout.
+
+        `source` is the path of a file or a directory, or an open descriptor. Configs and, from OCI layouts, manifests
+        and layers are kept byte by byte. Of an image for several platforms, the one for `platform` (default: this
+        machine's) is taken. A name that moves to another image is reported as a warning.
+        """
+        from mydocker.image.archives import load
+
+        return load(self, source, platform)
+
+    def save(
+        self,
+        target: str | int,
+        images: Iterable[tuple[Image, tuple[Reference, ...]]],
+        *,
+        form: str = "docker-archive",
+        compression: str = "",
+    ) -> None:
+        """Write images, each with the names to give it, as one archive to a path or an open descriptor.
+
+        `form` is `docker-archive` or `oci-archive`; `compression` `zstd`, `gzip`, `none`, or empty for the form's own:
+        a docker archive has plain layers, which every release reads, an OCI archive has the blobs as they are here. The
+        same images give the same bytes. A file appears under its name when it is whole.
+        """
+        from mydocker.image.saving import save
+
+        save(self, target, tuple(images), form, compression)
 
     def tag(self, image: Image, reference: Reference) -> None:
         """Give an image one more name; the name moves when another image had it."""

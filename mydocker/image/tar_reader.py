@@ -15,6 +15,7 @@ from mydocker.image.entry import BLOCK_SIZE, Entry
 from mydocker.image.limits import LARGEST_HEADER, Limits
 from mydocker.image.pax import Extension, parse_records
 from mydocker.image.sparse import Extents, map_from_data, old_gnu_map
+from mydocker.image.streams import ByteStream, cut_short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,53 +26,6 @@ _HEADER_ONLY = tar.HARDLINK + tar.SYMLINK + tar.CHARACTER + tar.BLOCK + tar.DIRE
 _FILE_KINDS = b"\0" + b"07S"
 
 
-class ByteStream:
-    """Chunks of bytes as one stream to take from."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._chunk = b""
-        self._at = 0
-
-    def take(self, size: int) -> bytes:
-        """Return exactly `size` bytes; empty at a clean end, `ImageError` where the stream ends inside them."""
-        at = self._at
-        if at + size <= len(self._chunk):
-            self._at = at + size
-            return self._chunk[at : at + size]
-        parts = [bytes(piece) for piece in self.pieces(size, allow_end=True)]
-        data = b"".join(parts)
-        if data and len(data) < size:
-            raise cut_short()
-        return data
-
-    def pieces(self, size: int, *, allow_end: bool = False) -> Iterator[memoryview]:
-        """Yield the next `size` bytes as they lie in memory."""
-        while size:
-            if self._at == len(self._chunk):
-                self._chunk, self._at = next(self._chunks, b""), 0
-                if not self._chunk:
-                    if allow_end:
-                        return
-                    raise cut_short()
-            step = min(size, len(self._chunk) - self._at)
-            piece = memoryview(self._chunk)[self._at : self._at + step]
-            self._at += step
-            size -= step
-            yield piece
-
-    def drain(self) -> None:
-        """Take all the rest, so that whoever counts or hashes the stream sees every byte of it."""
-        self._at = len(self._chunk)
-        for _ in self._chunks:
-            pass
-
-
-def cut_short() -> ImageError:
-    """Say that an archive ends too early."""
-    return ImageError("read a tar archive", "it ends in the middle of a member", "was it copied whole?")
-
-
 class TarReader:
     """Iterates over members; `pieces` gives the current one's data, `extents` tells where in the file it belongs.
 
@@ -79,8 +33,10 @@ class TarReader:
     whole. Layers, whose digest is known, may lack the mark.
     """
 
-    def __init__(self, chunks: Iterator[bytes], limits: Limits | None = None, *, strict_end: bool = False) -> None:
-        self._stream = ByteStream(chunks)
+    def __init__(
+        self, source: Iterator[bytes] | ByteStream, limits: Limits | None = None, *, strict_end: bool = False
+    ) -> None:
+        self._stream = source if isinstance(source, ByteStream) else ByteStream(source)
         self._limits = limits or Limits()
         self._strict_end = strict_end
         self._pending = 0
@@ -126,8 +82,7 @@ class TarReader:
     def _skip_rest(self) -> None:
         rest = self._pending + self._padding
         if rest:
-            for _ in self._stream.pieces(rest):
-                pass
+            self._stream.skip(rest)
         self._pending = self._padding = 0
 
     def _end(self, marked: bool) -> None:
