@@ -1,7 +1,9 @@
 """Variables in instructions: which fields the reference expands, and with which values.
 
-FROM, ARG, ENV, LABEL, COPY, ADD, WORKDIR, USER, VOLUME, EXPOSE, STOPSIGNAL and the mounts of RUN are expanded. The commands of
-RUN, CMD, ENTRYPOINT and HEALTHCHECK are left to the shell that runs them, SHELL and ONBUILD stay as written.
+FROM, ARG, ENV, LABEL, COPY, ADD, WORKDIR, USER, VOLUME, EXPOSE, STOPSIGNAL and the mounts of RUN are expanded. The
+commands of RUN, CMD, ENTRYPOINT and HEALTHCHECK are left to the shell that runs them; SHELL and ONBUILD stay as they
+are.
+
 All parts of one instruction see the variables as they were before it: after `ENV a=1 b=$a`, b is the old a.
 """
 
@@ -49,8 +51,8 @@ def expand(
 ) -> Expanded:
     """Expand the fields of an instruction that its kind expands.
 
-    An unset variable becomes "" and is listed in `missing`. Raises `DockerfileError` for a word that cannot be read, for
-    `${x:?message}`, and for a mount that makes no sense once expanded; with `source` it shows the place.
+    An unset variable becomes "" and is listed in `missing`. Raises `DockerfileError` for a word that cannot be read,
+    for `${x:?message}`, and for a mount that makes no sense once expanded; with `source` it shows the place.
     """
     expander = Expander(variables, escape)
     change = _CHANGES.get(type(instruction))
@@ -104,9 +106,7 @@ class Expander:
         return expansion
 
 
-def _placed(
-    mistake: DockerfileError, word: str, instruction: Instruction, source: Source | None
-) -> DockerfileError:
+def _placed(mistake: DockerfileError, word: str, instruction: Instruction, source: Source | None) -> DockerfileError:
     """Give a mistake its place: the word in the instruction's text, or the instruction where it cannot be found."""
     if source is None:
         return mistake

@@ -53,7 +53,10 @@ def check(source: Source, command: Command) -> Flags:
             known = ", ".join(f"--{name}" for name in sorted(kinds))
             hint = did_you_mean(flag.name, kinds).replace("mean ", "mean --")
             raise source.error(
-                flag.span, f"unknown flag {shown} of {command.name}", f"known are {known}" if known else "it takes none", hint
+                flag.span,
+                f"unknown flag {shown} of {command.name}",
+                f"known are {known}" if known else "it takes none",
+                hint,
             )
         if flag.name in found and kind != TEXTS:
             raise source.error(flag.span, f"second {shown}", "it can be given once", "")

@@ -7,10 +7,11 @@ never expanded by us.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from mydocker.dockerfile.source import Span
-from mydocker.dockerfile.syntax import Heredoc
+if TYPE_CHECKING:
+    from mydocker.dockerfile.source import Span
+    from mydocker.dockerfile.syntax import Heredoc
 
 
 class Shell(NamedTuple):
@@ -224,7 +225,10 @@ class Entrypoint(NamedTuple):
 
 
 class Healthcheck(NamedTuple):
-    """`HEALTHCHECK [flags] CMD command`; `command` is None for `HEALTHCHECK NONE`. Times in nanoseconds (0: not given)."""
+    """`HEALTHCHECK [flags] CMD command`; `command` is None for `HEALTHCHECK NONE`.
+
+    Times are in nanoseconds, 0 where they were not given.
+    """
 
     keyword: str
     span: Span

@@ -88,14 +88,15 @@ def split(source: Source) -> Lines:
     return Lines(directives, escape, tuple(logical), tuple(mistakes))
 
 
-class _Marker(PostLex):  # type: ignore[misc]
+class _Marker(PostLex):
     """Says of each physical line what it is where only its neighbours tell."""
 
     always_accept = ("DIRECTIVE", "COMMENT", "BLANK", "ENDS_IN_BACKSLASH", "ENDS_IN_BACKTICK", "OTHER_LINE")
 
     def process(self, stream: Iterator[Token]) -> Iterator[Token]:
         """Turn the tokens of lines into the tokens that the grammar declares; keeps nothing between two files."""
-        escape, directives_over, parts = "\\", False, []
+        escape, directives_over = "\\", False
+        parts: list[str] = []
         for token in stream:
             if token.type == "DIRECTIVE" and not directives_over:
                 escape = _new_escape(token, escape)
@@ -145,6 +146,11 @@ def _parser() -> Lark:
     return grammars.build("dockerfile", ["file"], "\\", postlex=_Marker(), transformer=_FileRules())
 
 
+def _start(token: Token) -> int:
+    """Return where a token begins; lark leaves it open only for tokens that no text has."""
+    return token.start_pos or 0
+
+
 def _content(line: Token, *, continues: bool, first: bool) -> str:
     """Return what a physical line adds to its logical line: no line end, no continuing escape token."""
     content = line.rstrip(_LINE_END)
@@ -170,7 +176,7 @@ def _directives(source: Source, items: list[Any], mistakes: Mistakes) -> tuple[D
     while items and isinstance(items[0], Token) and items[0].type == "DIRECTIVE":
         token = items.pop(0)
         name, value = _read_directive(token)
-        span = source.span(token.start_pos, token.start_pos + len(token.rstrip(_LINE_END)))
+        span = source.span(_start(token), _start(token) + len(token.rstrip(_LINE_END)))
         if name in found:
             first = found[name].span.line
             mistakes.append(
@@ -196,12 +202,12 @@ def _logical(source: Source, lines: Lined, escape: str, comments: list[str], mis
         if isinstance(line, Token) and line.type in ("CONTINUED", "LINE"):
             content = _content(line, continues=line.type == "CONTINUED", first=not parts)
             starts.append(length)
-            offsets.append(line.start_pos + (0 if parts else len(line) - len(line.lstrip(SPACES))))
+            offsets.append(_start(line) + (0 if parts else len(line) - len(line.lstrip(SPACES))))
             parts.append(content)
             length += len(content)
-            end = line.start_pos + len(line.rstrip(_LINE_END))
+            end = _start(line) + len(line.rstrip(_LINE_END))
     text = "".join(parts)
-    empty = tuple(line.start_pos for line in lines if isinstance(line, Token) and line.type == "BLANK")
+    empty = tuple(_start(line) for line in lines if isinstance(line, Token) and line.type == "BLANK")
     logical = Logical(text, tuple(starts), tuple(offsets), end, tuple(comments), (), empty)
     bodies = [line for line in lines if not isinstance(line, Token)]
     if not bodies:
@@ -214,8 +220,8 @@ def _logical(source: Source, lines: Lined, escape: str, comments: list[str], mis
 def _heredoc(source: Source, logical: Logical, mark: Mark, lines: list[Token], mistakes: Mistakes) -> Heredoc:
     *body, terminator = lines
     if terminator:
-        start = (body[0] if body else terminator).start_pos
-        span = source.span(start, terminator.start_pos + len(terminator.rstrip(_LINE_END)))
+        start = _start(body[0] if body else terminator)
+        span = source.span(start, _start(terminator) + len(terminator.rstrip(_LINE_END)))
     else:
         # Nothing ends the body, so it goes to the end of the file.
         opened = logical.text.index("<<")
@@ -228,6 +234,6 @@ def _heredoc(source: Source, logical: Logical, mark: Mark, lines: list[Token], m
                 f"end it with a line {mark.name}, or quote the << if no here-document is meant",
             )
         )
-        span = source.span(body[0].start_pos if body else len(source.text), len(source.text))
+        span = source.span(_start(body[0]) if body else len(source.text), len(source.text))
     content = "".join(body)
     return Heredoc(mark.name, mark.file_descriptor, mark.expand, mark.chomp, content, span)

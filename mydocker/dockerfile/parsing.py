@@ -41,7 +41,9 @@ def read_syntax(text: bytes | str, filename: str = "Dockerfile") -> tuple[Syntax
             mistakes.append(_placed(source, line, mistake))
     if not split.logical and not mistakes:
         mistakes.append(
-            DockerfileError("no instructions", "the file is empty or all comments", "begin with FROM", filename=filename)
+            DockerfileError(
+                "no instructions", "the file is empty or all comments", "begin with FROM", filename=filename
+            )
         )
     mistakes.sort(key=lambda mistake: mistake.line)
     return Syntax(source, split.directives, split.escape, tuple(commands), tuple(empty)), mistakes

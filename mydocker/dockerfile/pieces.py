@@ -29,25 +29,31 @@ class Pieces(Transformer[Token, tuple[Piece, ...]]):
     """Callbacks of the word grammar; terminals stay tokens until the rule around them is complete."""
 
     def word(self, children: Children) -> tuple[Piece, ...]:
+        """Make the pieces of a word, a body, a pattern or a replacement."""
         return _checked(children)
 
     body = pattern = replacement = word
 
     def quoted(self, children: Children) -> Quoted:
+        """Make a quoted part."""
         if len(children) == 1:
             return Quoted("'", (Literal(children[0][1:-1]),))
         return Quoted('"', _pieces(children[1:-1]))
 
     def braced(self, children: Children) -> Variable:
+        """Make ${x}."""
         return Variable(str(children[1]), braces=True)
 
     def conditional(self, children: Children) -> Conditional:
+        """Make ${x:-y} and its kin."""
         return Conditional(*_operation(children, "CONDITION"))
 
     def trimmed(self, children: Children) -> Trimmed:
+        """Make ${x#y} and its kin."""
         return Trimmed(*_operation(children, "TRIM"))
 
     def replaced(self, children: Children) -> Replaced:
+        """Make ${x/y/z}."""
         name = str(children[1]) if children[1].type == "NAME" else ""
         operator, pattern, _, replacement, _ = children[-5:]
         return Replaced(name, str(operator), pattern, replacement)

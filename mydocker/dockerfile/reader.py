@@ -11,7 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lark import Lark, Token, Transformer
-from lark.exceptions import UnexpectedInput
+from lark.exceptions import UnexpectedInput, UnexpectedToken
 
 from mydocker.dockerfile import grammars
 from mydocker.dockerfile.words import SPACES
@@ -24,6 +24,7 @@ _FORMS = {"EXEC": "exec", "TEXT": "text", "ITEM": "words", "WORD": "words", "PAI
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _FLAG_PART = re.compile(r"""(["'])((?:[^"'\\]|\\.|(?!\1)["'])*+)(?:\1|\\?\Z)|\\(.|\Z)|([^"'\\]++)""", re.DOTALL)
+_KEYWORD = re.compile(r"\b(?:env|label)\b", re.IGNORECASE)
 # A text that could be meant as a JSON array: these commands look at it when it is no array of strings.
 _EXEC_COMMANDS = {"RUN", "CMD", "ENTRYPOINT", "SHELL", "HEALTHCHECK", "COPY", "ADD", "VOLUME"}
 
@@ -56,7 +57,7 @@ def read(line: str, escape: str) -> Read:
         return _parser(escape).parse(line.rstrip(SPACES))  # type: ignore[return-value]
     except UnexpectedInput as error:
         raise _explain(line, error) from None
-    except _NotStrings as error:
+    except _NotStringsError as error:
         raise _error(
             error.start,
             error.end,
@@ -66,7 +67,7 @@ def read(line: str, escape: str) -> Read:
         ) from None
 
 
-class _NotStrings(Exception):
+class _NotStringsError(Exception):
     """A JSON array with something else than strings in it."""
 
     def __init__(self, start: int, end: int) -> None:
@@ -154,7 +155,7 @@ def _refuse_other_arrays(rest: Sequence[Token]) -> None:
         return
     except RecursionError:
         pass  # nested a thousand levels deep: an array of arrays, whatever is in them
-    raise _NotStrings(start, end)
+    raise _NotStringsError(start, end)
 
 
 def _no_constant(name: str) -> None:
@@ -181,18 +182,19 @@ def _error(start: int, end: int, what: str, why: str, hint: str) -> DockerfileEr
 
 def _explain(line: str, error: UnexpectedInput) -> DockerfileError:
     """Turn lark's complaint into ours. Only ENV and LABEL can be malformed at this level."""
-    command = re.match(r"\s*(?:onbuild\s+)*(\S+)", line, re.IGNORECASE)
-    keyword = command[1].upper() if command else "instruction"
     text = line.rstrip(SPACES)
-    at = error.pos_in_stream
-    if at is None or at < 0 or at >= len(text) or getattr(getattr(error, "token", None), "type", "") == "$END":
+    keyword = _KEYWORD.findall(text)[0].upper()
+    if isinstance(error, UnexpectedToken) and error.token.type == "$END":
         name = text.split()[-1]
-        start = len(text) - len(name)
         return _error(
-            start, len(text), f"{keyword} {name} has no value", "expected key=value", f"write {keyword} {name}=VALUE"
+            len(text) - len(name),
+            len(text),
+            f"{keyword} {name} has no value",
+            "expected key=value",
+            f"write {keyword} {name}=VALUE",
         )
-    found = re.compile(r"\S+").match(text, at)
-    word = found[0] if found else text[at:]
+    at = error.pos_in_stream or 0
+    word = re.split(r"\s", text[at:], maxsplit=1)[0]
     return _error(
         at,
         at + len(word),

@@ -65,7 +65,7 @@ class Scope(NamedTuple):
         return {**self.args, **self.env}
 
     def stage(self, env: Mapping[str, str], inherited: Scope | None = None) -> Scope:
-        """Return the scope at the start of a stage: the environment of its base, and the ARGs of the stage it is based on."""
+        """Return the scope at a stage's start: its base's environment, and the ARGs of the stage it is based on."""
         args = inherited.args if inherited else {}
         declared = inherited.declared if inherited else frozenset()
         return Scope(self.given, self.globals, dict(args), dict(env), declared)
@@ -102,4 +102,6 @@ class Scope(NamedTuple):
 
 def start(given: Mapping[str, str], platforms: Mapping[str, str]) -> Scope:
     """Return the scope at the top of a file: build arguments and the platform ARGs, nothing declared."""
-    return Scope(dict(given), {**platforms, **{name: given[name] for name in platforms if name in given}}, {}, {}, frozenset())
+    return Scope(
+        dict(given), {**platforms, **{name: given[name] for name in platforms if name in given}}, {}, {}, frozenset()
+    )

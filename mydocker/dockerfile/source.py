@@ -37,6 +37,12 @@ class Source:
         self.has_mark = decoded.startswith(BYTE_ORDER_MARK)
         self.text = decoded.removeprefix(BYTE_ORDER_MARK)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Source) and (self.filename, self.text) == (other.filename, other.text)
+
+    def __hash__(self) -> int:
+        return hash((self.filename, self.text))
+
     @cached_property
     def line_starts(self) -> list[int]:
         """The offset at which each line begins."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from mydocker.dockerfile.instructions import Arg, From, Instruction
-from mydocker.dockerfile.source import Source, Span
-from mydocker.dockerfile.syntax import Directive
 from mydocker.errors import DockerfileError, DockerfileErrors
 
 if TYPE_CHECKING:
-    from mydocker.dockerfile.syntax import Syntax
+    from mydocker.dockerfile.source import Source, Span
+    from mydocker.dockerfile.syntax import Directive, Syntax
 
 
 class Stage(NamedTuple):

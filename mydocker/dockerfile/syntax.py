@@ -5,9 +5,10 @@ A `Command` is one instruction as written, with the exact place of every part. `
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from mydocker.dockerfile.source import Source, Span
+if TYPE_CHECKING:
+    from mydocker.dockerfile.source import Source, Span
 
 
 class Word(NamedTuple):

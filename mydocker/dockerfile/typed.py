@@ -6,6 +6,7 @@ This is the level of BuildKit's instructions.Parse. What depends on variables is
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from mydocker.dockerfile import flags as flag_checks
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from mydocker.dockerfile.flags import Flags
     from mydocker.dockerfile.instructions import CommandLine, Instruction
     from mydocker.dockerfile.source import Source, Span
-    from mydocker.dockerfile.syntax import Command
+    from mydocker.dockerfile.syntax import Command, Flag
 
 _T = TypeVar("_T")
 
@@ -149,9 +150,7 @@ def _run(given: Given) -> instructions.Run:
         _refuse_variable_in_from(given, flag.value or "", flag.span)
     _one_of(given, "network", NETWORKS)
     _one_of(given, "security", SECURITIES)
-    devices = tuple(
-        _at(given, flag.span, lambda text=flag.value: options.device(text or "")) for flag in flags.values.get("device", ())
-    )
+    devices = tuple(_device(given, flag) for flag in flags.values.get("device", ()))
     return instructions.Run(
         *given.head,
         _command_line(given),
@@ -162,6 +161,10 @@ def _run(given: Given) -> instructions.Run:
         flags.text("security") or "sandbox",
         devices,
     )
+
+
+def _device(given: Given, flag: Flag) -> instructions.Device:
+    return _at(given, flag.span, lambda: options.device(flag.value or ""))
 
 
 def _refuse_variable_in_from(given: Given, text: str, span: Span) -> None:
@@ -215,15 +218,18 @@ def _healthcheck(given: Given) -> instructions.Healthcheck:
     return instructions.Healthcheck(
         *given.head,
         _command_line(given),
-        *(_interval(given, name) for name in ("interval", "timeout", "start-period", "start-interval")),
-        _retries(given),
+        interval=_interval(given, "interval"),
+        timeout=_interval(given, "timeout"),
+        start_period=_interval(given, "start-period"),
+        start_interval=_interval(given, "start-interval"),
+        retries=_retries(given),
     )
 
 
 def _interval(given: Given, name: str) -> int:
     for flag in given.flags.values.get(name, ()):
         text = flag.value or ""
-        nanoseconds = _at(given, flag.span, lambda text=text: options.duration(text) if text else 0)
+        nanoseconds = _at(given, flag.span, partial(options.duration, text)) if text else 0
         if nanoseconds and nanoseconds < _SHORTEST_INTERVAL:
             raise given.error(f"has a --{name} of less than 1ms", "", flag.span)
         return nanoseconds
@@ -248,7 +254,9 @@ class _Files(NamedTuple):
 def _files(given: Given) -> _Files:
     words = given.command.arguments
     if len(words) < 2:
-        raise given.error("takes at least one source and a destination", f"write {given.command.name} SOURCE DESTINATION")
+        raise given.error(
+            "takes at least one source and a destination", f"write {given.command.name} SOURCE DESTINATION"
+        )
     *sources, destination = words
     if _mark(destination.text):
         raise given.error("cannot copy to a here-document", "the last word is the destination", destination.span)

@@ -7,6 +7,7 @@ even when x is set, as it does in BuildKit.
 
 from __future__ import annotations
 
+import re
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,10 +17,13 @@ from mydocker.errors import DockerfileError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from lark.exceptions import UnexpectedInput
+
 # Deeper nesting is nobody's intention, and every level costs a Python frame when it is expanded.
 MAX_DEPTH = 50
 
-SPACES = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+# What Unicode calls white space. (Python's own str.strip also takes the ASCII separators 1c to 1f.)
+SPACES = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
 
 
 class Literal(NamedTuple):
@@ -136,7 +140,7 @@ def _parse(word: str, escape: str, start: str) -> tuple[Piece, ...]:
     from lark.exceptions import UnexpectedInput, VisitError
 
     try:
-        pieces: tuple[Piece, ...] = _parser(escape).parse(word, start=start)  # type: ignore[assignment]
+        pieces: tuple[Piece, ...] = _parser(escape).parse(word, start=start)
     except UnexpectedInput as error:
         raise _explain(word, error) from None
     except VisitError as error:
@@ -151,30 +155,27 @@ def _parser(escape: str) -> Any:
     return grammars.build("words", ["word", "body"], escape, transformer=Pieces())
 
 
-def _explain(word: str, error: Any) -> DockerfileError:
-    """Turn lark's complaint into ours: what is missing, and where the part began that lacks it."""
-    position = error.pos_in_stream if error.pos_in_stream is not None and error.pos_in_stream >= 0 else len(word)
-    expected = set(getattr(error, "accepts", None) or getattr(error, "expected", None) or error.allowed or ())
-    rest = word[position:]
+def _explain(word: str, error: UnexpectedInput) -> DockerfileError:
+    """Turn lark's complaint into ours: what is missing, and where the part begins that lacks it."""
+    from lark.exceptions import UnexpectedToken
+
+    ended = isinstance(error, UnexpectedToken) and error.token.type == "$END"
+    at = len(word) if ended else error.pos_in_stream or 0
+    expected = error.expected if isinstance(error, UnexpectedToken) else getattr(error, "allowed", ()) or ()
+    rest = word[at:]
+    opening = max(word.rfind("${", 0, at), 0)
     if rest.startswith("'"):
-        return _mistake(word, position, "no closing single quote", "add the missing '")
+        return _mistake(word, at, "no closing single quote", "add the missing '")
     if "DQ_CLOSE" in expected:
-        return _mistake(word, word.rfind('"', 0, position), "no closing double quote", 'add the missing "')
+        return _mistake(word, word.rfind('"', 0, at), "no closing double quote", 'add the missing "')
+    if rest == "${" or (ended and "CLOSE" in expected):
+        pattern = "SLASH" in expected and re.match(r"\$\{\w*//?[^/]*\Z", word[opening:])
+        missing = "/ and }" if pattern else "}"
+        return _mistake(word, at if rest else opening, f"no closing {missing} after ${{", "write \\$ for a literal $")
     if rest.startswith("${"):
-        why = "missing } after ${" if len(rest) == 2 else "bad substitution: no variable name after ${"
-        return _mistake(word, position, why, "write ${NAME}, or \\$ for a literal $")
-    if rest and "CONDITION" in expected:
-        return _mistake(
-            word,
-            position,
-            f"unsupported modifier {rest[:2]!r} in ${{}}" if rest[0] == ":" else f"unexpected {rest[0]!r} in ${{}}",
-            "known are :- - :+ + :? ? # ## % %% / //",
-        )
-    opening = max(word.rfind("${", 0, position), 0)
-    missing = "/" if "SLASH" in expected and "CLOSE" in expected and "/" in word[opening:] else "}"
-    if rest == "" and "CLOSE" in expected:
-        return _mistake(word, opening, f"missing {missing} in ${{}}", "close the substitution, or write \\$ for a $")
-    return _mistake(word, position, f"unexpected {rest[:1]!r}" if rest else "ends too early", "")
+        return _mistake(word, at, "no variable name after ${", "write ${NAME}, or \\$ for a literal $")
+    modifier = rest[:2] if rest[:1] == ":" else rest[:1]
+    return _mistake(word, at, f"unknown modifier {modifier!r} in ${{}}", "known are :- - :+ + :? ? # ## % %% / //")
 
 
 def _mistake(word: str, position: int, why: str, hint: str) -> DockerfileError:

@@ -1,0 +1,115 @@
+"""Parsed Dockerfiles, kept by content: what was parsed once is loaded again without lark.
+
+An entry is named by the sha256 of the Dockerfile's bytes and of the code that parses it (the grammars and this room's
+modules), so an entry is never stale, only unused. It is JSON below a line with its own sha256; an entry that does not
+fit its checksum is ignored and written again. Entries are written to a temporary and renamed, without syncing: one that
+a power cut damaged is found out by its checksum.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mydocker.dockerfile import grammars, instructions, stages, syntax
+from mydocker.dockerfile.lint import finding
+from mydocker.dockerfile.source import Source, Span
+
+if TYPE_CHECKING:
+    from mydocker.dockerfile.lint.finding import Finding
+    from mydocker.dockerfile.stages import Dockerfile
+
+
+class Cached(NamedTuple):
+    """A Dockerfile, and what lint finds in it without knowing more than its text."""
+
+    dockerfile: Dockerfile
+    findings: tuple[Finding, ...]
+
+
+_KINDS: dict[str, Any] = {
+    kind.__name__: kind
+    for module in (syntax, instructions, stages, finding)
+    for kind in vars(module).values()
+    if isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields")
+} | {"Span": Span}
+
+
+def parse_cached(text: bytes, directory: str, filename: str = "Dockerfile") -> Cached:
+    """Parse a Dockerfile, or load what an earlier call made of the same bytes.
+
+    Safe to call from any number of processes. Raises `DockerfileErrors`; mistakes are not cached. A directory that
+    cannot be written only costs time.
+    """
+    path = Path(directory, f"{_key(text)}.json")
+    source = Source(text, filename)
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
+        return _decode(path.read_bytes(), source)
+    made = _parse(text, filename)
+    with contextlib.suppress(OSError):
+        _write(path, _encode(made))
+    return made
+
+
+def _parse(text: bytes, filename: str) -> Cached:
+    from mydocker.dockerfile.lint import lint
+
+    report = lint(text, filename)
+    report.raise_mistakes()
+    return Cached(report.dockerfile, report.findings)
+
+
+@cache
+def _code() -> bytes:
+    """Return a digest of everything that decides what becomes of a text."""
+    found = hashlib.sha256(grammars.version().encode())
+    room = Path(__file__).parent
+    for path in sorted([*room.glob("*.py"), *room.glob("lint/*.py")]):
+        found.update(path.read_bytes())
+    return found.digest()
+
+
+def _key(text: bytes) -> str:
+    return hashlib.sha256(_code() + text).hexdigest()
+
+
+def _write(path: Path, entry: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_bytes(entry)
+    temporary.replace(path)
+
+
+def _encode(made: Cached) -> bytes:
+    dockerfile = made.dockerfile
+    parts = (dockerfile.directives, dockerfile.escape, dockerfile.meta_args, dockerfile.stages, made.findings)
+    body = json.dumps([_plain(part) for part in parts], separators=(",", ":")).encode()
+    return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
+
+
+def _plain(value: Any) -> Any:
+    """Turn values to JSON: a named tuple to an object of one member, its kind; any other tuple to a list."""
+    if isinstance(value, tuple):
+        fields = [_plain(field) for field in value]
+        return {type(value).__name__: fields} if hasattr(value, "_fields") else fields
+    return value
+
+
+def _decode(entry: bytes, source: Source) -> Cached:
+    """Read an entry; raises `ValueError` and the like for one that is damaged."""
+    checksum, _, body = entry.partition(b"\n")
+    if checksum != hashlib.sha256(body).hexdigest().encode():
+        raise ValueError("the entry does not fit its checksum")
+    directives, escape, meta_args, built, findings = json.loads(body, object_hook=_made)
+    dockerfile = stages.Dockerfile(source, tuple(directives), escape, tuple(meta_args), tuple(built))
+    return Cached(dockerfile, tuple(findings))
+
+
+def _made(found: dict[str, Any]) -> Any:
+    [(kind, fields)] = found.items()
+    return _KINDS[kind](*[tuple(field) if isinstance(field, list) else field for field in fields])
