@@ -1,4 +1,4 @@
-"""Which device nodes a control group may use, on version 2: a BPF program, for there is no file (cgroup-v2.rst, Device)."""
+"""Which device nodes a control group may use, on version 2: a BPF program, there is no file (cgroup-v2.rst)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _JUMP_NOT_EQUAL, _JUMP_NOT_EQUAL_REGISTER, _EXIT = 0x55, 0x5D, 0x95
 
 
 def compile_rules(rules: list[dict[str, Any]]) -> bytes:
-    """Return the program for the runtime-spec's `resources.devices`: the last rule that matches decides, else refused."""
+    """Return the program for the runtime-spec's `resources.devices`: the last rule that matches decides."""
     code = [
         _instruction(_LOAD_WORD, 2, 1, 0),  # r2 = type
         _instruction(_MOVE_REGISTER, 3, 2),
@@ -82,13 +82,26 @@ def attach(directory: str, rules: list[dict[str, Any]]) -> None:
     code = ctypes.create_string_buffer(program, len(program))
     name = ctypes.create_string_buffer(b"Apache-2.0")
     load = struct.pack(
-        "=IIQQIIQII", _PROG_TYPE_CGROUP_DEVICE, len(program) // 8, ctypes.addressof(code), ctypes.addressof(name), 0, 0, 0, 0, 0
+        "=IIQQIIQII",
+        _PROG_TYPE_CGROUP_DEVICE,
+        len(program) // 8,
+        ctypes.addressof(code),
+        ctypes.addressof(name),
+        0,
+        0,
+        0,
+        0,
+        0,
     )
     descriptor = _bpf(_BPF_PROG_LOAD, load, directory)
     try:
         group = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            _bpf(_BPF_PROG_ATTACH, struct.pack("=IIII", group, descriptor, _ATTACH_CGROUP_DEVICE, _ALLOW_MULTI), directory)
+            _bpf(
+                _BPF_PROG_ATTACH,
+                struct.pack("=IIII", group, descriptor, _ATTACH_CGROUP_DEVICE, _ALLOW_MULTI),
+                directory,
+            )
         finally:
             os.close(group)
     finally:

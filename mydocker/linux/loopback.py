@@ -1,4 +1,4 @@
-"""The loopback device of a network namespace, switched on without netlink (netdevice(7)). Runs between clone and exec."""
+"""The loopback device of a network namespace, switched on without netlink (netdevice(7))."""
 
 from __future__ import annotations
 

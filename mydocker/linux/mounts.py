@@ -81,18 +81,18 @@ class _MountAttributes(ctypes.Structure):
 
 
 def mount(source: str | None, target: str, filesystem: str | None, flags: int, data: str | None = None) -> None:
-    """mount(2)."""
+    """Make or change a mount."""
     encoded = [None if text is None else libc.encode(text) for text in (source, target, filesystem, data)]
     libc.call("mount", encoded[0], encoded[1], encoded[2], ctypes.c_ulong(flags), encoded[3], path=target)
 
 
 def umount(target: str, flags: int = 0) -> None:
-    """umount2(2)."""
+    """Take a mount away."""
     libc.call("umount2", libc.encode(target), flags, path=target)
 
 
 def pivot_root(new_root: str, put_old: str) -> None:
-    """pivot_root(2)."""
+    """Exchange the root directory for another mount."""
     libc.call("pivot_root", libc.encode(new_root), libc.encode(put_old), path=new_root)
 
 

@@ -29,12 +29,12 @@ KINDS = {
 
 
 def unshare(flags: int) -> None:
-    """unshare(2)."""
+    """Leave namespaces for new ones."""
     libc.call("unshare", flags)
 
 
 def setns(descriptor: int, flags: int, path: str = "") -> None:
-    """setns(2): join the namespace (or, with a pidfd and several flags, the namespaces) of `descriptor`."""
+    """Join the namespace of `descriptor`, or with a pidfd those that `flags` name."""
     libc.call("setns", descriptor, flags, path=path)
 
 

@@ -25,7 +25,7 @@ _LAST_DESCRIPTOR = 0xFFFFFFFF
 
 
 def prctl(option: int, value: int) -> None:
-    """prctl(2) with one number."""
+    """Set a property of this process to a number."""
     libc.call("prctl", option, ctypes.c_ulong(value), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0))
 
 

@@ -1,8 +1,8 @@
 """System call filters: a runtime-spec seccomp document (config-linux.md, Seccomp) made into the kernel's BPF program.
 
 libseccomp tests the numbers one after the other; here the numbers are cut into runs with the same verdict and searched
-by halves, so the cost of a call hardly depends on the length of the profile. Numbers that no table knows get ENOSYS, not
-the profile's default: programs then fall back to an older call instead of failing (as runc does since 1.0).
+by halves, so the cost of a call hardly depends on the length of the profile. Numbers that no table knows get ENOSYS,
+not the profile's default: programs then fall back to an older call instead of failing (as runc does since 1.0).
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def _cut(cuts: list[tuple[int, tuple[Rule, ...]]], number: int, rules: tuple[Rul
 
 
 def _rules(profile: dict[str, Any], table: dict[str, int]) -> dict[int, list[Rule]]:
-    """Return number -> rules in order; a rule without conditions ends the list (libseccomp: it wins over the others)."""
+    """Return number -> rules in order; a rule without conditions ends the list (as libseccomp: it wins)."""
     rules: dict[int, list[Rule]] = {}
     for entry in profile.get("syscalls", ()):
         verdict = _verdict(entry["action"], entry.get("errnoRet"), errno.EPERM)

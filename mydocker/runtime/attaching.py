@@ -1,13 +1,14 @@
-"""Both ends of a connection to a container in the background: what `attach`, `run -ti` and `start -a` speak with a shim.
+"""Both ends of a connection to a container in the background: what `attach` and `run -ti` speak with a shim.
 
 One message is one packet: a letter, then data. From the client: `I` input, `E` end of input, `W` window size, `S` a
-signal, `D` detached. From the shim: `1` and `2` output, `X` the exit status. The socket lies in the bundle, where only the
-owner gets to, never in the abstract namespace (CVE-2020-15257).
+signal, `D` detached. From the shim: `1` and `2` output, `X` the exit status. The socket lies in the bundle, where
+only the owner gets to, never in the abstract namespace (CVE-2020-15257).
 """
 
 from __future__ import annotations
 
 import _socket
+import contextlib
 import os
 import signal
 import struct
@@ -103,17 +104,13 @@ class Service:
         if self._listener is not None:
             self._listener.close()
             self._listener = None
-            try:
+            with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._bundle.file("attach"))
-            except FileNotFoundError:
-                pass
 
 
 def _listen(bundle: Bundle) -> _socket.socket:
-    try:
+    with contextlib.suppress(FileNotFoundError):
         os.unlink(bundle.file("attach"))
-    except FileNotFoundError:
-        pass
     listener = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET | _socket.SOCK_CLOEXEC, 0)
     # A path by way of a descriptor: addresses end at 107 bytes, stores may lie deeper.
     folder = os.open(bundle.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

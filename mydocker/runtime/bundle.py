@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from mydocker.linux.files import remove_tree
@@ -114,28 +114,22 @@ class Bundle(NamedTuple):
 
     def release(self, descriptor: int) -> None:
         """Leave the keeper's post after everything is in order."""
-        try:
+        with suppress(FileNotFoundError):
             os.unlink(self.marker)
-        except FileNotFoundError:
-            pass
         os.close(descriptor)
 
     def remove(self) -> None:
         """Remove the folder: out of sight in one step, then piece by piece."""
         gone = f".gone-{self.id}"
-        try:
+        with suppress(FileNotFoundError):
             os.rename(self.path, f"{self.top}/{gone}")
-        except FileNotFoundError:
-            pass
         folder = os.open(self.top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             remove_tree(folder, gone.encode())
         finally:
             os.close(folder)
-        try:
+        with suppress(FileNotFoundError):
             os.unlink(self.marker)
-        except FileNotFoundError:
-            pass
 
 
 def bundles(top: str) -> list[Bundle]:

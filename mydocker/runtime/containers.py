@@ -319,7 +319,7 @@ class Containers(NamedTuple):
     def logs(
         self, reference: str, *, follow: bool = False, tail: int = -1, since: bytes = b"", until: bytes = b""
     ) -> Iterator[log.Entry]:
-        """Yield what a container wrote; with `follow`, until it ends. Times are as `mydocker.runtime.log.stamp` says."""
+        """Yield what a container wrote; with `follow`, until it ends. Times are texts of `mydocker.runtime.log`."""
         from mydocker.runtime import log
 
         bundle = self.bundle(reference)

@@ -1,4 +1,4 @@
-"""Ending containers: signals to the very process that was recorded, and waiting until its keeper has put all in order."""
+"""Ending containers: signals to the very process on record, and waiting until its keeper has put all in order."""
 
 from __future__ import annotations
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from mydocker.runtime.carrier import Carrier
 
-# What reaches the command is meant for the container (docker's --sig-proxy); what stops or kills it cannot be passed on.
+# What reaches the command is meant for the container (docker's --sig-proxy); what stops or kills it cannot be passed
+# on.
 _PASSED_ON = (
     signal.SIGINT,
     signal.SIGTERM,

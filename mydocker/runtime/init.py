@@ -207,7 +207,7 @@ class Setup:
         program.execute(_PROGRAM, ["init" if options["init"] else "enter", path, *argv], environment)
 
     def _keep_only_needed(self) -> None:
-        """Close all descriptors but streams, channel, program and terminal, before any path of the container is entered.
+        """Close all descriptors but streams, channel, program and terminal, before the container's paths are entered.
 
         The root goes with them: a working directory /proc/self/fd/N must not lead anywhere.
         """

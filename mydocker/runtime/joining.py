@@ -35,7 +35,7 @@ class ExecOptions(NamedTuple):
 
 def start(bundle: Bundle, options: ExecOptions, streams: tuple[int, int, int], *, size: tuple[int, int] = (0, 0),
           die_with_parent: bool = True) -> launch.Started:  # fmt: skip
-    """Start a process in a running container and return it. Raise Busy when that is not running, else as `launch.start`.
+    """Start a process in a running container. Raise Busy when that is not running, else as `launch.start`.
 
     Only for a process with one thread. The caller waits for the process.
     """

@@ -9,6 +9,7 @@ once, so one process starts any number of containers.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -47,10 +48,10 @@ def start(
 ) -> Started:
     """Start a container and return once its program has been executed.
 
-    `pid_namespace` is "" for a new one, None for the caller's own, else the path of one to join, or a pidfd of a process
-    in it. `on_ready` is called
-    with the child's process id when the plan comes to its operation `ready`. Raise CommandNotFound,
-    CommandNotExecutable or RuntimeFailure; no process is left then. The caller waits for the process.
+    `pid_namespace` is "" for a new one, None for the caller's own, else the path of one to join, or a pidfd of a
+    process in it. `on_ready` is called with the child's process id when the plan comes to its operation `ready`.
+    Raise CommandNotFound, CommandNotExecutable or RuntimeFailure; no process is left then. The caller waits for the
+    process.
     """
     try:
         return fork(plan, streams, pid_namespace, on_ready)
@@ -94,7 +95,9 @@ def fork(
     return Started(pid, master)
 
 
-def _fork(plan: tuple[tuple[Any, ...], ...], end: Any, streams: tuple[int, int, int], pid_namespace: str | int | None) -> int:
+def _fork(
+    plan: tuple[tuple[Any, ...], ...], end: Any, streams: tuple[int, int, int], pid_namespace: str | int | None
+) -> int:
     if pid_namespace is None:
         return _fork_here(plan, end, streams)
     own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
@@ -125,10 +128,8 @@ def _fork_here(plan: tuple[tuple[Any, ...], ...], end: Any, streams: tuple[int, 
 
 
 def _abandon(pid: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, 9)
-    except ProcessLookupError:
-        pass
     os.waitpid(pid, 0)
 
 

@@ -2,8 +2,8 @@
 
     2026-01-02T03:04:05.000000006Z stdout F some words
 
-is the format of the Container Runtime Interface (kubernetes: "CRI log format"; podman's k8s-file). `F` ends a line, `P` is
-a part of one that goes on in the next entry, so that any bytes whatever come back exactly.
+is the format of the Container Runtime Interface (kubernetes: "CRI log format"; podman's k8s-file). `F` ends a line,
+`P` is a part of one that goes on in the next entry, so that any bytes whatever come back exactly.
 """
 
 from __future__ import annotations

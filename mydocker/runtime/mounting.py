@@ -106,13 +106,11 @@ def _bind(source: str, recursive: bool) -> int:
 
 
 def _attach_checked(root: int, tree: int, target: str, kind: str, is_directory: bool) -> None:
-    if kind in ("proc", "sysfs"):
-        # A link here would put the real procfs elsewhere, and leave a false one for everything that trusts /proc.
-        place = open_no_links(root, target)
-    else:
-        place = open_or_make(root, target, is_directory)
+    # A link here would put the real procfs elsewhere, and leave a false one for everything that trusts /proc.
+    kernels = kind in ("proc", "sysfs")
+    place = open_no_links(root, target) if kernels else open_or_make(root, target, is_directory)
     try:
-        if kind not in ("proc", "sysfs") and magic(place) == _PROC_MAGIC and target not in _PROC_FILES:
+        if not kernels and magic(place) == _PROC_MAGIC and target not in _PROC_FILES:
             raise OSError(errno.EPERM, "nothing may be mounted inside procfs", target)
         mounts.attach(tree, place, target)
     finally:

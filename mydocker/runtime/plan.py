@@ -78,7 +78,7 @@ _NO_LIMIT = 2**63  # from here on the document means "no limit"
 
 
 class Launch(NamedTuple):
-    """What `mydocker.runtime.launch.start` needs: the plan and the PID namespace ("" new, None the host's, or a path)."""
+    """What `mydocker.runtime.launch.start` needs: plan and PID namespace ("" new, None the host's, or a path)."""
 
     plan: tuple[Operation, ...]
     pid_namespace: str | None
@@ -215,7 +215,7 @@ def _device(entry: dict[str, Any]) -> Operation:
 
 
 def _request(entry: dict[str, Any]) -> Operation:
-    """Return the fields of one mount: target, kind, source, attributes, propagation, options, recursive, is a directory."""
+    """Return a mount's fields: target, kind, source, attributes, propagation, options, recursive, is a directory."""
     words = entry.get("options") or ()
     bind = entry.get("type") == "bind" or "bind" in words or "rbind" in words
     source = entry.get("source") or ""

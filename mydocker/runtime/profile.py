@@ -1,7 +1,7 @@
 """The default system call profile: docker's rules (moby/profiles), told the other way round.
 
-Docker lists some 360 calls that are allowed. Nearly everything is, so this lists what is *not*, and what is allowed only
-with a capability; `document` gives the runtime-spec form. A test compares the two call by call.
+Docker lists some 360 calls that are allowed. Nearly everything is, so this lists what is *not*, and what is allowed
+only with a capability; `document` gives the runtime-spec form. A test compares the two call by call.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ _AF_ALG, _AF_VSOCK = 38, 40
 _BY_CAPABILITY = {
     "CAP_DAC_READ_SEARCH": "open_by_handle_at",
     "CAP_SYS_ADMIN": (
-        "bpf clone clone3 fanotify_init fsconfig fsmount fsopen fspick lookup_dcookie lsm_get_self_attr lsm_list_modules "
-        "lsm_set_self_attr mount mount_setattr move_mount open_tree open_tree_attr perf_event_open quotactl quotactl_fd "
-        "setdomainname sethostname setns syslog umount umount2 unshare"
+        "bpf clone clone3 fanotify_init fsconfig fsmount fsopen fspick lookup_dcookie lsm_get_self_attr "
+        "lsm_list_modules lsm_set_self_attr mount mount_setattr move_mount open_tree open_tree_attr perf_event_open "
+        "quotactl quotactl_fd setdomainname sethostname setns syslog umount umount2 unshare"
     ),
     "CAP_SYS_BOOT": "reboot",
     "CAP_SYS_CHROOT": "chroot",
@@ -35,14 +35,14 @@ _BY_CAPABILITY = {
     "CAP_PERFMON": "perf_event_open",
 }
 
-# Never allowed: obsolete, or doors to the kernel that no ordinary program opens. `socketcall` would hide the family of a
-# socket from the filter (and so AF_ALG and AF_VSOCK); every 32-bit C library since 2016 does without.
+# Never allowed: obsolete, or doors to the kernel that no ordinary program opens. `socketcall` would hide the family
+# of a socket from the filter (and so AF_ALG and AF_VSOCK); every 32-bit C library since 2016 does without.
 _NEVER = (
-    "_sysctl add_key afs_syscall bdflush break create_module file_getattr file_setattr ftime get_kernel_syms getpmsg gtty "
-    "idle io_uring_enter io_uring_register io_uring_setup kexec_file_load kexec_load keyctl lock migrate_pages move_pages "
-    "mpx nfsservctl nice oldfstat oldlstat oldolduname oldstat olduname pivot_root prof profil putpmsg query_module "
-    "readdir request_key security sgetmask sigaction signal sigpending sigsuspend socketcall ssetmask stty swapoff swapon "
-    "sysfs tuxcall ulimit uselib userfaultfd ustat vm86 vm86old vserver"
+    "_sysctl add_key afs_syscall bdflush break create_module file_getattr file_setattr ftime get_kernel_syms getpmsg "
+    "gtty idle io_uring_enter io_uring_register io_uring_setup kexec_file_load kexec_load keyctl lock migrate_pages "
+    "move_pages mpx nfsservctl nice oldfstat oldlstat oldolduname oldstat olduname pivot_root prof profil putpmsg "
+    "query_module readdir request_key security sgetmask sigaction signal sigpending sigsuspend socketcall ssetmask "
+    "stty swapoff swapon sysfs tuxcall ulimit uselib userfaultfd ustat vm86 vm86old vserver"
 )
 
 # personality(2): what changes nothing that matters (docker's five values).
@@ -52,7 +52,7 @@ _EQUAL, _UNEQUAL, _MASKED = "SCMP_CMP_EQ", "SCMP_CMP_NE", "SCMP_CMP_MASKED_EQ"
 
 
 def document(capabilities: frozenset[str]) -> dict[str, Any]:
-    """Return the profile for a container whose bounding set is `capabilities`, as the runtime-spec's `linux.seccomp`."""
+    """Return the profile for a container with these capabilities, as the runtime-spec's `linux.seccomp`."""
     conditional = {"personality", "socket"} | {name for names in _BY_CAPABILITY.values() for name in names.split()}
     opened = {name for cap, names in _BY_CAPABILITY.items() if cap in capabilities for name in names.split()}
     known: set[str] = set()

@@ -63,7 +63,7 @@ def enter_directory(path: str) -> None:
 
 
 def own_streams(uid: int) -> None:
-    """Give those standard streams that are pipes or terminals of ours to the user, so that /dev/stdout can be opened."""
+    """Give those standard streams that are pipes or terminals to the user, so that /dev/stdout can be opened."""
     for stream in (0, 1, 2):
         mode = os.fstat(stream).st_mode
         if stat.S_ISFIFO(mode) or (stat.S_ISCHR(mode) and os.isatty(stream)):

@@ -61,9 +61,10 @@ class State(NamedTuple):
 class Container(NamedTuple):
     """One container.
 
-    `lower` are the image's layers, topmost first; or `rootfs` is a directory used as it is. `mounts` and `ports` are for
-    people to read; `volumes` are names that the container uses. `hook` names a module whose `attach(pid, *arguments)` is
-    called before each run and `detach(*arguments)` after it, by whoever is there to clean up: the network, mostly.
+    `lower` are the image's layers, topmost first; or `rootfs` is a directory used as it is. `mounts` and `ports` are
+    for people to read; `volumes` are names that the container uses. `hook` names a module whose `attach(pid,
+    *arguments)` is called before each run and `detach(*arguments)` after it, by whoever is there to clean up: the
+    network, mostly.
     """
 
     id: str
@@ -140,7 +141,7 @@ def encode(container: Container) -> dict[str, Any]:
 
 
 def decode(facts: dict[str, Any], state: dict[str, Any]) -> Container:
-    """Return the container that `encode` and the state's fields describe; unknown fields of newer versions are left out."""
+    """Return the container that `encode` and the state's fields describe; fields of newer versions are left out."""
     known = {key: _frozen(key, value) for key, value in facts.items() if key in Container._fields}
     return Container(**known, state=State(**{key: value for key, value in state.items() if key in State._fields}))
 

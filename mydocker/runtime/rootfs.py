@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from mydocker.errors import RuntimeFailure
 from mydocker.linux import mounts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class Overlay(NamedTuple):

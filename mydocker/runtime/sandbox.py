@@ -7,13 +7,15 @@ connection to it. Callable from any thread, any number at once.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mydocker.runtime import launch, plan
 from mydocker.runtime.cgroups.hierarchy import Cgroup, Hierarchy, detect
 from mydocker.runtime.rootfs import Overlay, RootFs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def run(document: dict[str, Any], rootfs: RootFs, *, stdin: int, stdout: int, stderr: int) -> int:

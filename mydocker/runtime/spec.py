@@ -1,7 +1,8 @@
 """Options become an OCI runtime-spec document (config.md, config-linux.md), as strict as docker's defaults or stricter.
 
-The document is a plain dict that any runtime understands. Two things of ours travel in annotations, because the standard
-has no field for them: the user as text (names belong to the container's own files, read when it starts) and `--init`.
+The document is a plain dict that any runtime understands. Two things of ours travel in annotations, because the
+standard has no field for them: the user as text (names belong to the container's own files, read when it starts) and
+`--init`.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from typing import Any
 from mydocker.errors import UsageError
 from mydocker.linux import capabilities
 from mydocker.runtime import profile
-from mydocker.runtime.options import ContainerOptions, Device, Mount
+from mydocker.runtime.options import ContainerOptions, Device, Limits, Mount
 
 VERSION = "1.0.2"
+_PERIOD = 100_000  # microseconds, the kernel's default for cpu.cfs_period_us
 USER = "io.mydocker.user"
 GROUPS = "io.mydocker.groups"
 INIT = "io.mydocker.init"
@@ -233,36 +235,31 @@ def _device(device: Device) -> dict[str, Any]:
 
 def _resources(options: ContainerOptions) -> dict[str, Any]:
     limits = options.limits
+    cpu: dict[str, Any] = {"shares": limits.cpu_shares, "cpus": limits.cpuset_cpus, "mems": limits.cpuset_mems}
+    if limits.cpus:
+        cpu |= {"period": _PERIOD, "quota": int(limits.cpus * _PERIOD)}
     resources: dict[str, Any] = {"devices": _device_rules(options)}
+    resources["memory"] = _memory(limits)
+    resources["cpu"] = {key: value for key, value in cpu.items() if value}
+    resources["pids"] = {"limit": limits.pids} if limits.pids else {}
+    resources["blockIO"] = {"weight": limits.blkio_weight} if limits.blkio_weight else {}
+    return {key: value for key, value in resources.items() if value}
+
+
+def _memory(limits: Limits) -> dict[str, Any]:
+    if limits.memory_swap > 0 and not limits.memory:
+        raise UsageError("--memory-swap without --memory", hint="say how much of the total is memory, with -m")
+    if 0 < limits.memory_swap < limits.memory:
+        raise UsageError("--memory-swap is smaller than --memory", hint="it counts memory and swap together")
     memory: dict[str, Any] = {}
     if limits.memory:
         # docker: without --memory-swap, as much swap again as memory.
         memory = {"limit": limits.memory, "swap": limits.memory_swap or 2 * limits.memory}
-    elif limits.memory_swap > 0:
-        raise UsageError("--memory-swap without --memory", hint="say how much of the total is memory, with -m")
-    if limits.memory_swap > 0 and limits.memory_swap < limits.memory:
-        raise UsageError("--memory-swap is smaller than --memory", hint="it counts memory and swap together")
     if limits.memory_reservation:
         memory["reservation"] = limits.memory_reservation
     if limits.oom_kill_disable:
         memory["disableOOMKiller"] = True
-    cpu: dict[str, Any] = {}
-    if limits.cpu_shares:
-        cpu["shares"] = limits.cpu_shares
-    if limits.cpus:
-        cpu |= {"period": 100_000, "quota": int(limits.cpus * 100_000)}
-    if limits.cpuset_cpus:
-        cpu["cpus"] = limits.cpuset_cpus
-    if limits.cpuset_mems:
-        cpu["mems"] = limits.cpuset_mems
-    for key, value in (("memory", memory), ("cpu", cpu)):
-        if value:
-            resources[key] = value
-    if limits.pids:
-        resources["pids"] = {"limit": limits.pids}
-    if limits.blkio_weight:
-        resources["blockIO"] = {"weight": limits.blkio_weight}
-    return resources
+    return memory
 
 
 def _device_rules(options: ContainerOptions) -> list[dict[str, Any]]:

@@ -1,9 +1,9 @@
 """The init layer: the mount points that a container needs and its image lacks.
 
-Mounting over /proc needs a directory /proc. Made in the merged root it would end up in the upper directory, and so in the
-next image. It is made in a layer of its own instead, put between the image and the upper directory (docker's word for it
-is init layer). Directories above a stub are copied with their owner, mode and times, because overlayfs shows a merged
-directory with the attributes of its topmost layer.
+Mounting over /proc needs a directory /proc. Made in the merged root it would end up in the upper directory, and so in
+the next image. It is made in a layer of its own instead, put between the image and the upper directory (docker's word
+for it is init layer). Directories above a stub are copied with their owner, mode and times, because overlayfs shows a
+merged directory with the attributes of its topmost layer.
 
 What is missing is looked up in a read-only overlay of everything below, with one component after the other opened by
 descriptor, before anything of the container runs. Runs between clone and exec: imports os and stat only.
@@ -11,6 +11,7 @@ descriptor, before anything of the container runs. Runs between clone and exec: 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 
@@ -23,7 +24,7 @@ Stub = tuple[str, bool]  # path in the container, is it a directory
 
 
 def complete(root: int, layer: int, stubs: tuple[Stub, ...]) -> None:
-    """Make in the directory `layer` whatever of `stubs` does not exist below `root`; with one and the same, in place."""
+    """Make in the directory `layer` whatever of `stubs` does not exist below `root`; both may be the same."""
     for path, is_directory in stubs:
         place = _find_missing(root, path)
         if place is not None:
@@ -87,10 +88,8 @@ def _make(root: int, layer: int, present: list[str], missing: list[str], is_dire
 
 
 def _enter(parent: int, name: str) -> int:
-    try:
+    with contextlib.suppress(FileExistsError):
         os.mkdir(name, 0o755, dir_fd=parent)
-    except FileExistsError:
-        pass
     try:
         return os.open(name, _DIRECTORY, dir_fd=parent)
     finally:

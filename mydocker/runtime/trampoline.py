@@ -1,9 +1,9 @@
 """The program that stands between the interpreter and the container's own: `enter.c`, as machine code.
 
 The last thing that the set-up does is to execute this program from a sealed memory file. So a container can never reach
-the interpreter through /proc/self/exe, nor by a script or a loader that names it (CVE-2019-5736): what it finds there is
-this memory file, which nobody can write to. It is compiled once, by hand, because a compiler is not something that a
-container runtime may ask for; `tests/peers/runtime` compiles the source again and compares.
+the interpreter through /proc/self/exe, nor by a script or a loader that names it (CVE-2019-5736): what it finds there
+is this memory file, which nobody can write to. It is compiled once, by hand, because a compiler is not something that
+a container runtime may ask for; `tests/peers/runtime` compiles the source again and compares.
 """
 
 from __future__ import annotations

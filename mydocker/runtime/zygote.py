@@ -52,11 +52,19 @@ class _Zygote:
 
 
 _ZYGOTE = _Zygote()
+_waiting: set[_socket.socket] = set()
+
+
+def interrupt() -> None:
+    """Make every `run` that waits in another thread end now: its container is killed, and it raises RuntimeFailure."""
+    for end in list(_waiting):
+        end.shutdown(_socket.SHUT_RDWR)
 
 
 def run(prepared: Launch, streams: tuple[int, int, int]) -> int:
     """Run a container to its end in the zygote; as `mydocker.runtime.sandbox.run`."""
     ours, theirs = channel.pair()
+    _waiting.add(ours)
     try:
         plan = os.memfd_create("plan", os.MFD_CLOEXEC)
         try:
@@ -68,6 +76,7 @@ def run(prepared: Launch, streams: tuple[int, int, int]) -> int:
             theirs.close()
         message, _ = channel.receive(ours)
     finally:
+        _waiting.discard(ours)
         ours.close()
     if message[:1] == _ENDED:
         return launch.exit_status(int.from_bytes(message[1:], "little"))

@@ -62,8 +62,8 @@ class Cgroup(NamedTuple):
     def join_files(self) -> tuple[str, ...]:
         """Return the files to write "0" to in order to enter.
 
-        On v1 that is `tasks`: a lone thread that moves itself takes no system-wide lock, a whole process does, and waits
-        for all processors to agree (kernel: cgroup_procs_write_start).
+        On v1 that is `tasks`: a lone thread that moves itself takes no system-wide lock, a whole process does, and
+        waits for all processors to agree (kernel: cgroup_procs_write_start).
         """
         name = "tasks" if self.hierarchy.version == 1 else "cgroup.procs"
         return tuple(f"{directory}/{name}" for _, directory in self.directories())

@@ -1,10 +1,12 @@
-"""Control groups of version 1: one hierarchy per controller, each with its own files (Documentation/admin-guide/cgroup-v1)."""
+"""Control groups of version 1: one hierarchy per controller, each with its own files (admin-guide/cgroup-v1)."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def make(roots: tuple[tuple[str, str], ...], controller: str, directory: str) -> None:
@@ -21,7 +23,7 @@ def make(roots: tuple[tuple[str, str], ...], controller: str, directory: str) ->
 
 
 def _inherit_cpuset(directory: str) -> None:
-    """A new cpuset has no processors and no memory, and no process may enter it until it has (cgroup-v1/cpusets.rst)."""
+    """Give a new cpuset what its parent has, for nobody may enter an empty one."""
     for name in ("cpuset.cpus", "cpuset.mems"):
         if not _read(f"{directory}/{name}"):
             write(directory, name, _read(f"{os.path.dirname(directory)}/{name}"))
@@ -33,7 +35,7 @@ def _read(path: str) -> str:
 
 
 def write(directory: str, name: str, value: object) -> None:
-    """Write one control file in one write(2)."""
+    """Write one control file at once."""
     descriptor = os.open(f"{directory}/{name}", os.O_WRONLY | os.O_CLOEXEC)
     try:
         os.write(descriptor, str(value).encode())
