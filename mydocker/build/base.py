@@ -23,10 +23,7 @@ if TYPE_CHECKING:
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-_DIRECTORIES = (
-    "bin dev etc home mnt opt proc root run sbin srv sys tmp usr usr/bin usr/lib usr/local usr/local/bin usr/sbin "
-    "usr/share var var/lib var/log var/tmp"
-).split()
+_DIRECTORIES = ["bin", "dev", "etc", "home", "mnt", "opt", "proc", "root", "run", "sbin", "srv", "sys", "tmp", "usr", "usr/bin", "usr/lib", "usr/local", "usr/local/bin", "usr/sbin", "usr/share", "var", "var/lib", "var/log", "var/tmp"]
 _MODES = {"root": 0o700, "tmp": 0o1777, "var/tmp": 0o1777}
 _FILES = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/bin/false\n",
@@ -35,13 +32,7 @@ _FILES = {
 }
 
 # What a shell script expects to find. `top` and friends need a terminal description, see _TERMINFO.
-_PROGRAMS = (
-    "sh [ awk base64 basename cat chgrp chmod chown cmp comm cp cut date dd df diff dirname du echo env expand expr "
-    "false find fold free grep gzip gunzip head hostname id install join kill link ln logname ls md5sum mkdir mkfifo "
-    "mknod mktemp mv nice nl nohup nproc od paste pr printenv printf ps pwd readlink realpath rm rmdir sed seq "
-    "sha1sum sha256sum shuf sleep sort split stat stty sync tac tail tar tee test timeout top touch tr true truncate "
-    "tsort tty uname unexpand uniq unlink wc which whoami xargs yes zcat"
-).split()
+_PROGRAMS = ["sh", "[", "awk", "base64", "basename", "cat", "chgrp", "chmod", "chown", "cmp", "comm", "cp", "cut", "date", "dd", "df", "diff", "dirname", "du", "echo", "env", "expand", "expr", "false", "find", "fold", "free", "grep", "gzip", "gunzip", "head", "hostname", "id", "install", "join", "kill", "link", "ln", "logname", "ls", "md5sum", "mkdir", "mkfifo", "mknod", "mktemp", "mv", "nice", "nl", "nohup", "nproc", "od", "paste", "pr", "printenv", "printf", "ps", "pwd", "readlink", "realpath", "rm", "rmdir", "sed", "seq", "sha1sum", "sha256sum", "shuf", "sleep", "sort", "split", "stat", "stty", "sync", "tac", "tail", "tar", "tee", "test", "timeout", "top", "touch", "tr", "true", "truncate", "tsort", "tty", "uname", "unexpand", "uniq", "unlink", "wc", "which", "whoami", "xargs", "yes", "zcat"]
 _REQUIRED = ("sh", "cat", "ls", "cp", "mkdir", "touch", "sleep", "true")
 _TERMINFO = ("linux", "xterm", "xterm-256color", "screen", "tmux-256color", "vt100", "dumb")
 _SEARCH = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin")

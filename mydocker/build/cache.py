@@ -19,12 +19,14 @@ import time
 import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
+from mydocker.image.digest import DiffID, Digest
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _TABLES = """
 create table if not exists results (
-    key text primary key, diff_id text not null, seconds real not null, finished real not null, parts blob not null
+    key text primary key, diff_id text not null, digest text not null, size integer not null, seconds real not null, finished real not null, parts blob not null
 ) without rowid;
 create table if not exists slots (slot text primary key, key text not null) without rowid;
 create table if not exists files (
@@ -42,9 +44,11 @@ Parts = tuple[tuple[str, str], ...]
 
 
 class Result(NamedTuple):
-    """What a step gave: the diff ID of its layer, the seconds it took to run, and the parts of its key."""
+    """What a step gave: its layer's diff ID, blob digest and size, the seconds it took, and the parts of its key."""
 
-    diff_id: str
+    diff_id: DiffID
+    digest: Digest
+    size: int
     seconds: float
     parts: Parts
 
@@ -108,14 +112,17 @@ class Cache:
     def get(self, key: str) -> Result | None:
         """Return what the step with `key` gave, or None."""
         with self._lock:
-            row = self._database.execute("select diff_id, seconds, parts from results where key=?", (key,)).fetchone()
-        return Result(row[0], row[1], _unpack(row[2])) if row else None
+            query = "select diff_id, digest, size, seconds, parts from results where key=?"
+            row = self._database.execute(query, (key,)).fetchone()
+        if row is None:
+            return None
+        return Result(DiffID.parse(row[0]), Digest.parse(row[1]), row[2], row[3], _unpack(row[4]))
 
     def put(self, key: str, result: Result) -> None:
         """Remember that the step with `key` gave `result`."""
-        row = (key, result.diff_id, result.seconds, time.time(), _pack(result.parts))
+        row = (key, *result[:4], time.time(), _pack(result.parts))
         with self._lock:
-            self._database.execute("insert or replace into results values (?, ?, ?, ?, ?)", row)
+            self._database.execute("insert or replace into results values (?, ?, ?, ?, ?, ?, ?)", row)
 
     def last_parts(self, slot: str) -> Parts | None:
         """Return the key parts that the step at `slot` had when it was last run or found."""
@@ -140,9 +147,7 @@ class Cache:
     def put_selection(self, name: str, digest: str, parts: Parts) -> None:
         """Remember a selection's digest."""
         with self._lock:
-            self._database.execute(
-                "insert or replace into selections values (?, ?, ?)", (name, digest, _pack(parts))
-            )
+            self._database.execute("insert or replace into selections values (?, ?, ?)", (name, digest, _pack(parts)))
 
     def file_hash(self, stamp: FileStamp) -> str | None:
         """Return the SHA-256 (hex) of the file with `stamp`, when it was hashed before and has not changed since."""

@@ -112,18 +112,20 @@ def _dynamic(image: ELFFile) -> tuple[tuple[str, ...], tuple[str, ...], tuple[st
             continue
         for tag in segment.iter_tags():
             if tag.entry.d_tag == "DT_NEEDED":
-                needed.append(tag.needed)
+                needed.append(tag.needed)  # type: ignore[attr-defined]  # set by the tag's kind
             elif tag.entry.d_tag == "DT_RPATH":
-                rpath += tag.rpath.split(":")
+                rpath += tag.rpath.split(":")  # type: ignore[attr-defined]
             elif tag.entry.d_tag == "DT_RUNPATH":
-                runpath += tag.runpath.split(":")
+                runpath += tag.runpath.split(":")  # type: ignore[attr-defined]
     return tuple(needed), tuple(rpath), tuple(runpath)
 
 
 def _find(name: str, asking: _Header, asker: Path, system: Iterable[str]) -> Path | None:
     if "/" in name:
         return Path(name) if Path(name).exists() else None
-    own = [directory.replace("${ORIGIN}", "$ORIGIN").replace("$ORIGIN", str(asker.parent)) for directory in asking.search]
+    own = [
+        directory.replace("${ORIGIN}", "$ORIGIN").replace("$ORIGIN", str(asker.parent)) for directory in asking.search
+    ]
     for directory in (*own, *system):
         path = Path(directory) / name
         if path.is_file() and is_elf(path):
@@ -142,7 +144,7 @@ def _configured_directories(config: Path = Path("/etc/ld.so.conf")) -> Iterator[
         line = raw.partition("#")[0].strip()
         if line.startswith("include"):
             for pattern in line.split()[1:]:
-                for included in sorted(glob.glob(str(config.parent / pattern))):  # noqa: PTH207
+                for included in sorted(glob.glob(str(config.parent / pattern))):
                     yield from _configured_directories(Path(included))
         elif line and not line.startswith("hwcap"):
             yield line

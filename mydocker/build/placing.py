@@ -76,18 +76,27 @@ class Placer:
                     continue
                 self._dress_new_directory(fd, part)
 
-    def write_file(self, path: str, data: bytes, mode: int = 0o644) -> None:
-        """Write a file whose content is in memory (a here-document, a download) to `path`; a trailing slash is refused."""
+    def write_file(self, path: str, data: bytes) -> None:
+        """Write a file whose content is in memory (a here-document) to `path`, 0644."""
+        with open(os.memfd_create("content"), "wb+") as file:
+            file.write(data)
+            file.flush()
+            self.write_stream(path, file.fileno(), 0o644)
+
+    def write_stream(self, path: str, source: int, mode: int) -> None:
+        """Write all that the file open at `source` holds to `path`."""
         self.make_directories(resolve(self._root, posixpath.dirname(path)))
         target = resolve(self._root, path)
         with ExitStack() as stack:
             directory, name = self._parent_of(stack, target)
             _clear_the_way(directory, name, target)
             file = os.open(name, _NEW_FILE, 0o600, dir_fd=directory)
-            with open(file, "wb") as stream:
-                stream.write(data)
-                stream.flush()
+            try:
+                os.lseek(source, 0, os.SEEK_SET)
+                _copy_content(source, file, os.fstat(source).st_size)
                 self._dress(file, stat.S_IFREG | mode, (0, 0))
+            finally:
+                os.close(file)
 
     def is_directory(self, path: str) -> bool:
         """Tell whether `path` leads to a directory in the root."""

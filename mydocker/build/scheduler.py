@@ -120,9 +120,7 @@ def run(jobs: Iterable[Job], workers: int, stop: Callable[[], None]) -> None:
     control.process(None)
     records = Dependency(_Memory, "")
     parallel = workers > 1 and len(tasks) > 1
-    runner = (
-        MThreadRunner(records, state, num_process=min(workers, len(tasks))) if parallel else Runner(records, state)
-    )
+    runner = MThreadRunner(records, state, num_process=min(workers, len(tasks))) if parallel else Runner(records, state)
     try:
         runner.run_all(control.task_dispatcher())
     except BaseException:

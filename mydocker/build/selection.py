@@ -129,7 +129,9 @@ def _pick_with_parents(tree: Tree, source: str, rules: Rules) -> Picked:
     base, pattern = (before, after) if found else ("", before)
     pattern = posixpath.normpath("/" + pattern).lstrip("/")
     if not pattern:
-        raise NotFound(f"--parents with '{source}' names nothing below {tree.name}", hint="write *, or leave --parents out")
+        raise NotFound(
+            f"--parents with '{source}' names nothing below {tree.name}", hint="write *, or leave --parents out"
+        )
     root = tree.entry(tree.resolve(base))
     if root is None or not root.is_dir:
         raise NotFound(f"'{base or '/'}' is no directory in {tree.name}")

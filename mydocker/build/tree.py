@@ -79,7 +79,7 @@ class Tree:
         self.name = name
         self.identity = identity
         self._cache = cache
-        self._ignore = ignore
+        self.ignore = ignore
         self.owned = owned
 
     def __enter__(self) -> Tree:
@@ -121,9 +121,9 @@ class Tree:
         )  # fmt: skip
 
     def _hidden(self, path: str) -> bool:
-        if self._ignore is None or not self._ignore.excluded(path):
+        if self.ignore is None or not self.ignore.excluded(path):
             return False
-        return not (self._ignore.may_reinclude_below(path) and self._shows_something(path))
+        return not (self.ignore.may_reinclude_below(path) and self._shows_something(path))
 
     def hides(self, path: str) -> bool:
         """Tell whether the ignore file hides `path`, be it there or not."""
@@ -144,7 +144,7 @@ class Tree:
             prefix = f"{path}/" if path else ""
             for name in names:
                 child = prefix + name
-                if self._ignore is not None and self._hidden(child):
+                if self.ignore is not None and self._hidden(child):
                     continue
                 status = os.stat(name, dir_fd=fd, follow_symlinks=False)
                 target = os.readlink(name, dir_fd=fd) if stat.S_ISLNK(status.st_mode) else ""

@@ -41,6 +41,8 @@ CONTAINERS = "Containers"
 VERBS: tuple[Verb, ...] = (
     Verb("buildBase", "base", BUILDING, "make the base image, from an archive or from this host"),
     Verb("build", "build", BUILDING, "build an image from a Dockerfile"),
+    Verb("lint", "lint", BUILDING, "check a Dockerfile, and fix what can be fixed"),
+    Verb("parse", "parse", BUILDING, "print a Dockerfile's syntax tree"),
     Verb("images", "images", IMAGES, "list images"),
     Verb("save", "save", IMAGES, "save a container or images to a tar file"),
     Verb("run", "run", CONTAINERS, "start a new container"),

@@ -12,11 +12,13 @@ from mydocker.cli import VERBS, Verb, find_verb
 from mydocker.cli.output import Output
 from mydocker.cli.parser import Parser, common_arguments
 from mydocker.errors import MydockerError, UsageError
+from mydocker.events import silent
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
     from mydocker.engine import Engine
+    from mydocker.events import Event, Reporter
 
 _INTERNAL_ERROR = 125
 
@@ -29,16 +31,29 @@ class Context:
         self.out = out or Output()
         self.debug = debug
         self._engine: Engine | None = None
+        self._quiet = False
+        self._reporter: Reporter | None = None
+
+    def hush(self) -> None:
+        """Tell nothing of progress; call it before the engine is first used."""
+        self._quiet = True
 
     @property
     def engine(self) -> Engine:
         """The engine on the store that this command line chose."""
         if self._engine is None:
-            from mydocker.cli.progress import reporter_for
             from mydocker.engine import Engine
 
-            self._engine = Engine(self.root, reporter=reporter_for(self.out.stderr))
+            self._engine = Engine(self.root, reporter=silent if self._quiet else self._report)
         return self._engine
+
+    def _report(self, event: Event) -> None:
+        """Hear an event; what shows it is loaded when the first one comes, which for most commands is never."""
+        if self._reporter is None:
+            from mydocker.cli.progress import reporter_for
+
+            self._reporter = reporter_for(self.out.stderr)
+        self._reporter(event)
 
 
 class Terminated(BaseException):
@@ -120,7 +135,7 @@ def _execute(argv: list[str], context: Context) -> int:
 
         context.out.line(f"mydocker {__version__}")
         return 0
-    if options.help or rest[:1] == ["help"] and len(rest) == 1:
+    if options.help or (rest[:1] == ["help"] and len(rest) == 1):
         context.out.raw(usage())
         return 0
     if not rest:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from mydocker.errors import UsageError
+
+_Action = TypeVar("_Action", bound=argparse.Action)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,7 +25,7 @@ class SingleDash(argparse.ArgumentParser):
             if option.startswith("--") and len(option) > 3:
                 self._option_string_actions.setdefault(option[1:], action)
 
-    def _add_action(self, action: argparse.Action) -> argparse.Action:
+    def _add_action(self, action: _Action) -> _Action:
         added = super()._add_action(action)
         self._register_single_dash(added)
         return added
@@ -43,7 +45,8 @@ class Parser(SingleDash):
 
     def error(self, message: str) -> NoReturn:
         """Raise the mistake that argparse found."""
-        raise UsageError(self.prog, message, f"see '{self.prog} --help'")
+        command = self.prog.removeprefix("mydocker").strip()
+        raise UsageError(command or message, message if command else "", f"see '{self.prog} --help'")
 
 
 def common_arguments(parser: argparse.ArgumentParser) -> None:

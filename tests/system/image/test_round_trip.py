@@ -87,7 +87,7 @@ def test_we_read_what_gnu_tar_writes(store: ImageStore, tmp_path: Path, style: s
     }[style]
     archive = tmp_path / "tree.tar"
     subprocess.run(["tar", *flags, "--sort=name", "-cf", archive, "-C", tree, "."], check=True)
-    image = store.import_tar(str(archive), ImageConfig(architecture="amd64"), [Reference.parse("museum")])
+    image = store.import_tar(str(archive), ImageConfig(architecture="amd64"), Reference.parse("museum"))
     assert describe(store.snapshot_dirs(image)[0]) == describe(tree)
 
 
@@ -100,7 +100,7 @@ def test_import_keeps_the_very_tar(store: ImageStore, tmp_path: Path, tool: str)
     packed = tmp_path / "tree.packed"
     with open(packed, "wb") as file:
         subprocess.run([tool, "-c", archive], check=True, stdout=file)
-    image = store.import_tar(str(packed), ImageConfig(), [])
+    image = store.import_tar(str(packed), ImageConfig())
     assert [diff_id.hex for diff_id in image.diff_ids] == [expected]
     plain = subprocess.run(["zstd", "-dc", store.blobs.path(image.layers[0].blob.digest)], capture_output=True).stdout
     assert plain == archive.read_bytes()
@@ -110,7 +110,7 @@ def test_import_from_a_pipe(store: ImageStore, tmp_path: Path) -> None:
     tree = museum(tmp_path)
     with subprocess.Popen(["tar", "-cf", "-", "-C", tree, "."], stdout=subprocess.PIPE) as tar:
         assert tar.stdout is not None
-        image = store.import_tar(tar.stdout.fileno(), ImageConfig(), [])
+        image = store.import_tar(tar.stdout.fileno(), ImageConfig())
     assert "etc/motd" in describe(store.snapshot_dirs(image)[0])
 
 

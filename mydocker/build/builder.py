@@ -1,0 +1,129 @@
+"""One build from beginning to end: read the Dockerfile, plan, let doit settle the steps, put the images into the store."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from mydocker.build import scheduler
+from mydocker.build.cache import Cache
+from mydocker.build.executor import Executor, Place
+from mydocker.build.keys import digest_of
+from mydocker.build.plan import make_plan
+from mydocker.build.request import BuildResult
+from mydocker.build.scheduler import Job
+from mydocker.dockerfile import parse_cached
+from mydocker.errors import NotFound
+from mydocker.events import Notice
+from mydocker.image.reference import Reference
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mydocker.build.plan import Base, Plan, Step, Target
+    from mydocker.build.request import BuildRequest
+    from mydocker.events import Reporter
+    from mydocker.image.config import History
+    from mydocker.image.image import Image
+    from mydocker.image.store import ImageStore
+
+_NAMES = ("Dockerfile", "dockerfile", "Containerfile")
+_PATIENCE = 10.0  # seconds that interrupted steps get to end; each one's container is killed at once
+
+
+def build(
+    request: BuildRequest, store: ImageStore, find_base: Callable[[str, str], Base], reporter: Reporter, now: int
+) -> BuildResult:
+    """Carry out a build; `now` (seconds since 1970) is what `images` shows as the time of building.
+
+    Raises `DockerfileError`, `NotFound`, `BuildFailed` and what the rooms below raise. A failed build names no image;
+    the steps that it finished stay in the cache.
+    """
+    references = [Reference.parse(tag) for tag in request.tags]
+    path, text = read_dockerfile(request)
+    parsed = parse_cached(text, store.layout.parsed, filename=path)
+    for finding in parsed.findings:
+        shown = f"{path}:{finding.span.line}: {finding.message} ({finding.rule})"
+        reporter(Notice(shown, "warning"))
+    plan = make_plan(parsed.dockerfile, request, find_base)
+    for warning in plan.warnings:
+        reporter(Notice(warning, "warning"))
+    with Cache(store.layout.cache) as cache:
+        place = Place(_slot(request, path), _ignore_file(path))
+        executor = Executor(plan, request, store, cache, reporter, place)
+        try:
+            _settle(plan, executor, request)
+        finally:
+            executor.close()
+        images = () if request.dry_run else _images(plan, executor, store, references, now)
+        return BuildResult(images, executor.outcomes(), plan.warnings)
+
+
+def read_dockerfile(request: BuildRequest) -> tuple[str, bytes]:
+    """Return the Dockerfile's path (for messages) and its bytes."""
+    names = [request.dockerfile] if request.dockerfile else [os.path.join(request.context, name) for name in _NAMES]
+    for name in names:
+        try:
+            with open(name, "rb") as file:
+                return name, file.read()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise NotFound(f"cannot read {name}", error.strerror or str(error)) from error
+    if request.dockerfile:
+        raise NotFound(f"there is no file {request.dockerfile}", hint="name the Dockerfile with -f FILE")
+    where = "the current directory" if request.context == "." else request.context
+    raise NotFound(
+        f"there is no Dockerfile in {where}", hint="name it with -f FILE, or give the directory that has one"
+    )
+
+
+def _ignore_file(dockerfile: str) -> str:
+    """Return the ignore file that belongs to this very Dockerfile, which overrules the context's, or ""."""
+    own = f"{dockerfile}.dockerignore"
+    return own if os.path.isfile(own) else ""
+
+
+def _slot(request: BuildRequest, dockerfile: str) -> str:
+    """Name a Dockerfile and its context for explanations: the same words again mean the same place."""
+    return digest_of([os.path.abspath(dockerfile), os.path.abspath(request.context)])[:16]
+
+
+def _settle(plan: Plan, executor: Executor, request: BuildRequest) -> None:
+    def stop() -> None:
+        from mydocker.runtime import zygote
+
+        zygote.interrupt()
+        executor.wait_until_idle(_PATIENCE)
+
+    workers = request.workers or len(os.sched_getaffinity(0))
+    scheduler.run([_job(step, executor) for step in plan.steps], workers, stop)
+
+
+def _job(step: Step, executor: Executor) -> Job:
+    return Job(step.id, step.after, lambda: executor.is_done(step), lambda: executor.work(step))
+
+
+def _images(
+    plan: Plan, executor: Executor, store: ImageStore, references: list[Reference], now: int
+) -> tuple[Image, ...]:
+    """Put an image for each target into the store; the names go to the last one."""
+    images = []
+    with store.holding():
+        for number, target in enumerate(plan.targets):
+            layers = executor.stack(target.ground)
+            config = target.config._replace(
+                diff_ids=tuple(layer.diff_id for layer in layers), history=_history(target, executor)
+            )
+            names = references if number == len(plan.targets) - 1 else []
+            images.append(store.add(config, layers, names, base=target.base, built=now))
+    return tuple(images)
+
+
+def _history(target: Target, executor: Executor) -> tuple[History, ...]:
+    """Return the history with the steps that turned out to change nothing marked so: they have no layer."""
+    entries = list(target.config.history)
+    for at, step in target.step_entries:
+        if executor.changed_nothing(step):
+            entries[at] = entries[at]._replace(empty_layer=True)
+    return tuple(entries)

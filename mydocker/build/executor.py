@@ -1,0 +1,215 @@
+"""Steps find their result in the cache or make it. One executor serves one build; doit calls it through `Job`s.
+
+For each step, `is_done` computes the key (everything before the step is settled by then) and looks it up; `work` makes
+the layer. Two builds that want the same step at once meet at a lock named by the key: the second one finds the first
+one's result. A result is written to the cache after its layer is durable, so a killed step leaves nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from mydocker.build import keys
+from mydocker.build.cache import Result
+from mydocker.build.request import StepOutcome
+from mydocker.build.steps import handler_for
+from mydocker.build.trees import Trees
+from mydocker.errors import BuildFailed, MydockerError
+from mydocker.events import StepFinished, StepStarted
+from mydocker.image.digest import DiffID, chain_ids
+from mydocker.image.layers import EMPTY
+from mydocker.image.locks import locked
+from mydocker.image.manifest import OCI_LAYER_ZSTD, Descriptor, Layer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mydocker.build.cache import Cache
+    from mydocker.build.keys import Key
+    from mydocker.build.plan import Ground, Plan, Step
+    from mydocker.build.request import BuildRequest
+    from mydocker.events import Reporter
+    from mydocker.image.digest import Digest
+    from mydocker.image.store import ImageStore
+
+
+class Settled(NamedTuple):
+    """What a step came to: its own layer, the whole stack with it (without layers that change nothing), its story."""
+
+    layer: Layer
+    stack: tuple[Layer, ...]
+    outcome: StepOutcome
+
+
+class Place(NamedTuple):
+    """Where a build is at home: `slot` names its Dockerfile in explanations, `ignore_file` overrules `.dockerignore`."""
+
+    slot: str
+    ignore_file: str = ""
+
+
+class Workshop(NamedTuple):
+    """What the steps' handlers work with."""
+
+    store: ImageStore
+    trees: Trees
+    request: BuildRequest
+    reporter: Reporter
+    stack: Callable[[Ground], tuple[Layer, ...]]
+    downloads: dict[str, Digest]  # what was fetched in this build, by address
+
+
+class Executor:
+    """Settles the steps of one plan; its methods may be called from several threads."""
+
+    def __init__(
+        self, plan: Plan, request: BuildRequest, store: ImageStore, cache: Cache, reporter: Reporter, place: Place
+    ) -> None:
+        self._steps = {step.id: step for step in plan.steps}
+        self._store = store
+        self._cache = cache
+        self._reporter = reporter
+        self._slot = place.slot
+        self._dry = request.dry_run
+        self._trees = Trees(store, cache, self.stack, place.ignore_file)
+        self._workshop = Workshop(store, self._trees, request, reporter, self.stack, {})
+        self._keys: dict[str, Key] = {}
+        self._why: dict[str, str] = {}
+        self._settled: dict[str, Settled] = {}
+        self._unknown: set[str] = set()  # in a dry run: steps whose result only a run would tell
+        self._idle = threading.Condition()
+        self._running = 0
+
+    def stack(self, ground: Ground) -> tuple[Layer, ...]:
+        """Return the layers of a ground, bottom first; its step has to be settled."""
+        return self._settled[ground.step].stack if ground.step else ground.layers
+
+    def outcomes(self) -> tuple[StepOutcome, ...]:
+        """Return what became of each step that was settled, in the plan's order."""
+        return tuple(self._settled[step].outcome for step in self._steps if step in self._settled)
+
+    def changed_nothing(self, step: str) -> bool:
+        """Tell whether a settled step's layer is the one without entries."""
+        return self._settled[step].layer.diff_id == EMPTY
+
+    def close(self) -> None:
+        """Remember the keys of this build's steps for explanations, and let go of the trees."""
+        self._trees.close()
+        if not self._dry:
+            self._cache.remember_slots((f"{self._slot} {step}", key.digest) for step, key in self._keys.items())
+
+    def is_done(self, step: Step) -> bool:
+        """Compute the step's key and look for its result; a hit is settled at once."""
+        if self._dry and any(each in self._unknown for each in step.after):
+            self._predict(step, "a step before it runs, and may give another result")
+            return True
+        key = self._key(step)
+        if step.no_cache:
+            self._why[step.id] = "the cache was not asked (--no-cache)"
+        elif self._find(step, key):
+            return True
+        else:
+            self._why[step.id] = self._explain(step, key)
+        if self._dry:
+            self._predict(step, self._why[step.id])
+        return self._dry
+
+    def work(self, step: Step) -> None:
+        """Run the step and keep its result."""
+        with self._idle:
+            self._running += 1
+        try:
+            with locked(self._store.layout.lock(f"step-{self._keys[step.id].digest[:16]}")):
+                # Another build may have made it while this one waited for the lock.
+                if step.no_cache or not self._find(step, self._keys[step.id]):
+                    self._run(step)
+        finally:
+            with self._idle:
+                self._running -= 1
+                self._idle.notify_all()
+
+    def wait_until_idle(self, seconds: float) -> None:
+        """Wait until no step is at work any more, at most so many seconds."""
+        with self._idle:
+            self._idle.wait_for(lambda: self._running == 0, seconds)
+
+    def _key(self, step: Step) -> Key:
+        parent = self.stack(step.ground)
+        handler = handler_for(step)
+        parts = {"instruction": step.text, **handler.key_parts(step, self._workshop)}
+        if handler.sees_parent(step):
+            chain = chain_ids([layer.diff_id for layer in parent])
+            parts["parent" if step.ground.step else "base"] = chain[-1] if chain else "nothing"
+            parts["epoch"] = str(step.epoch)
+        self._keys[step.id] = keys.make_key(parts)
+        return self._keys[step.id]
+
+    def _find(self, step: Step, key: Key) -> bool:
+        result = self._cache.get(key.digest)
+        layer = self._layer_of(result) if result else None
+        if result is None or layer is None:
+            return False
+        self._settle(step, layer, "hit", "nothing that it sees has changed", 0.0, result.seconds)
+        return True
+
+    def _layer_of(self, result: Result) -> Layer | None:
+        """Return the layer of a result, or None when its blob was pruned."""
+        blob = Descriptor(OCI_LAYER_ZSTD, result.digest, result.size)
+        return Layer(DiffID(result.diff_id), blob) if self._store.blobs.has(blob) else None
+
+    def _explain(self, step: Step, key: Key) -> str:
+        before = self._cache.last_parts(f"{self._slot} {step.id}")
+        if before is None:
+            return "it was never built here"
+        return keys.explain(key.parts, before) or "its result is no longer in the store"
+
+    def _run(self, step: Step) -> None:
+        self._reporter(StepStarted(step.id, step.text, step.stage, step.line))
+        began = time.monotonic()
+        try:
+            with self._store.holding():
+                layer = self._make(step)
+        except MydockerError:
+            seconds = time.monotonic() - began
+            self._reporter(StepFinished(step.id, step.text, step.stage, step.line, "failed", seconds, "", ""))
+            raise
+        seconds = time.monotonic() - began
+        key = self._keys[step.id]
+        self._cache.put(key.digest, Result(layer.diff_id, layer.blob.digest, layer.blob.size, seconds, key.parts))
+        self._settle(step, layer, "run", self._why[step.id], seconds, 0.0)
+
+    def _make(self, step: Step) -> Layer:
+        handler = handler_for(step)
+        below = self._store.stack_dirs(self.stack(step.ground)) if handler.sees_parent(step) else ()
+        with self._store.layout.workspace("step") as place:
+            upper, work = f"{place}/upper", f"{place}/work"
+            for directory in (upper, work):
+                os.mkdir(directory, 0o755)
+                os.chmod(directory, 0o755)
+            handler.run(step, self._workshop, below, place)
+            return self._store.layers.commit_upper(upper, below, step.epoch)
+
+    def _settle(self, step: Step, layer: Layer, outcome: str, why: str, seconds: float, saved: float) -> None:
+        below = self.stack(step.ground)
+        stack = below if layer.diff_id == EMPTY else (*below, layer)
+        story = StepOutcome(step.id, step.text, step.stage, step.line, outcome, why, seconds, saved)
+        self._settled[step.id] = Settled(layer, stack, story)
+        self._reporter(
+            StepFinished(step.id, step.text, step.stage, step.line, outcome, seconds, why, str(layer.diff_id))
+        )
+
+    def _predict(self, step: Step, why: str) -> None:
+        self._unknown.add(step.id)
+        story = StepOutcome(step.id, step.text, step.stage, step.line, "would run", why, 0.0)
+        self._settled[step.id] = Settled(_NOTHING, (), story)
+
+
+_NOTHING = Layer(EMPTY, Descriptor(OCI_LAYER_ZSTD, EMPTY, 0))  # type: ignore[arg-type]  # stands for "not known yet"
+
+
+def failed_step(step: Step, error: Exception) -> BuildFailed:
+    """Return the error of a step with the instruction that it belongs to."""
+    return BuildFailed(f"step [{step.id}] {step.text}", str(error))

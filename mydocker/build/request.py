@@ -1,0 +1,81 @@
+"""What a build is asked to do, and what it answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mydocker.image.image import Image
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """Something a RUN may see and nobody may keep: its id and its bytes."""
+
+    id: str
+    value: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRequest:
+    """Everything that decides about a build.
+
+    `dockerfile` is the path of the file, or None for `Dockerfile` (or `dockerfile`) in `context`; `tags` are the names
+    that the image gets; `targets` the stages wanted (empty: the last one). `epoch` are seconds since 1970 that clamp
+    file times; None takes SOURCE_DATE_EPOCH from `build_args`, else the base image's own time. `environment` supplies
+    what a build argument given without a value takes, and the proxies; nothing else of it is looked at.
+    """
+
+    context: str = "."
+    dockerfile: str | None = None
+    tags: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
+    build_args: Mapping[str, str] = field(default_factory=dict)
+    contexts: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[Secret, ...] = ()
+    ssh: Mapping[str, str] = field(default_factory=dict)
+    platform: str = ""
+    network: str = "default"
+    allow: frozenset[str] = frozenset()
+    no_cache: bool = False
+    no_cache_stages: frozenset[str] = frozenset()
+    workers: int = 0
+    epoch: int | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutcome:
+    """What became of one step: "hit", "run" or (in a dry run) "would run"; the sentence why; seconds it took."""
+
+    step: str
+    text: str
+    stage: str
+    line: int
+    outcome: str
+    why: str
+    seconds: float
+    saved: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class BuildResult:
+    """What a build gave: an image for each target in the order asked for, and what became of each step, in graph order."""
+
+    images: tuple[Image, ...]
+    steps: tuple[StepOutcome, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def image(self) -> Image:
+        """The image of the last target."""
+        return self.images[-1]
+
+    @property
+    def ran(self) -> int:
+        """How many steps were run."""
+        return sum(step.outcome == "run" for step in self.steps)

@@ -1,0 +1,153 @@
+"""The verb `build`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from mydocker.errors import UsageError
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+    from mydocker.build.request import BuildRequest, BuildResult, Secret
+    from mydocker.cli.main import Context
+
+
+def build_arguments(parser: ArgumentParser) -> None:
+    """Declare the arguments of `build`."""
+    parser.epilog = "example: mydocker build -f dockerfile -t xx:0.01"
+    add = parser.add_argument
+    add("context", nargs="?", metavar="CONTEXT", help="directory to copy from (default: the current directory)")
+    add("-f", "--file", metavar="FILE", help="the Dockerfile (default: Dockerfile or dockerfile in CONTEXT; -: stdin)")
+    add("-t", "--tag", action="append", default=[], metavar="NAME[:TAG]", help="name of the image; may be repeated")
+    add(
+        "--build-arg", action="append", default=[], metavar="NAME[=VALUE]", help="set an ARG (without value: from here)"
+    )
+    add("--build-context", action="append", default=[], metavar="NAME=DIR|IMAGE", help="one more thing to copy from")
+    add("--target", action="append", default=[], metavar="STAGE", help="build this stage (default: the last)")
+    add("--label", action="append", default=[], metavar="KEY=VALUE", help="add a label")
+    add("--secret", action="append", default=[], metavar="id=ID,src=FILE", help="a secret for RUN --mount=type=secret")
+    add("--ssh", action="append", default=[], metavar="ID[=SOCKET]", help="an agent for RUN --mount=type=ssh")
+    add("--platform", default="", metavar="OS/ARCH", help="platform to build for (default: this machine's)")
+    add(
+        "--network", default="default", choices=("default", "none", "host"), help="network of RUN (default: the host's)"
+    )
+    add("--allow", action="append", default=[], metavar="RIGHT", help="allow security.insecure or network.host")
+    add("--no-cache", action="store_true", help="run every step")
+    add("--no-cache-filter", default="", metavar="STAGE,...", help="run every step of these stages")
+    add("-j", "--jobs", type=int, default=0, metavar="N", help="steps at the same time (default: number of cores)")
+    add("--explain", action="store_true", help="say for each step why it was run or not")
+    add("--dry-run", action="store_true", help="say what would be run and why, and run nothing")
+    add("--check", action="store_true", help="check the Dockerfile, and build nothing")
+    add("--iidfile", metavar="FILE", help="write the image's id to FILE")
+    add("-q", "--quiet", action="store_true", help="print nothing but the image's id")
+
+
+def build(args: Namespace, context: Context) -> int:
+    """Build an image."""
+    request = _request(args)
+    if args.quiet:
+        context.hush()
+    result = context.engine.build(request)
+    if args.explain or args.dry_run:
+        for step in result.steps:
+            context.out.line(f"[{step.step}] {step.outcome}: {step.text}  ({step.why})")
+    if args.dry_run:
+        return 0
+    if args.iidfile:
+        with open(args.iidfile, "w") as file:
+            file.write(str(result.image.id))
+    if args.quiet:
+        context.out.line(str(result.image.id))
+    else:
+        _summary(args, context, result)
+    return 0
+
+
+def _summary(args: Namespace, context: Context, result: BuildResult) -> None:
+    hits = sum(step.outcome == "hit" for step in result.steps)
+    saved = sum(step.saved for step in result.steps if step.outcome == "hit")
+    spared = f", {saved:.1f} s saved" if saved >= 0.1 else ""
+    context.out.note(f"{result.ran} steps run, {hits} found in the cache{spared}")
+    names = ", ".join(args.tag) or "without a name"
+    context.out.line(f"{result.image.id}  {names}")
+
+
+def _request(args: Namespace) -> BuildRequest:
+    from mydocker.build.request import BuildRequest
+
+    return BuildRequest(
+        context=args.context or ".",
+        dockerfile=args.file,
+        tags=tuple(args.tag),
+        targets=tuple(args.target),
+        build_args=dict(_build_arg(each) for each in args.build_arg if "=" in each or each in os.environ),
+        contexts=dict(_pair(each, "--build-context") for each in args.build_context),
+        labels=dict(_pair(each, "--label", optional=True) for each in args.label),
+        secrets=tuple(_secret(each) for each in args.secret),
+        ssh=dict(_agent(each) for each in args.ssh),
+        platform=args.platform,
+        network=args.network,
+        allow=frozenset(args.allow),
+        no_cache=args.no_cache,
+        no_cache_stages=frozenset(args.no_cache_filter.split(",")) - {""},
+        workers=args.jobs,
+        epoch=_epoch(),
+        dry_run=args.dry_run,
+    )
+
+
+def _build_arg(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    return name, value if equals else os.environ[name]
+
+
+def _pair(text: str, flag: str, *, optional: bool = False) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not key or not (equals or optional):
+        raise UsageError(f"{flag} {text}", "expected NAME=VALUE")
+    return key, value
+
+
+def _epoch() -> int | None:
+    text = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if not text:
+        return None
+    if not text.isdecimal():
+        raise UsageError(f"SOURCE_DATE_EPOCH={text}", "not a number of seconds since 1970")
+    return int(text)
+
+
+def _secret(text: str) -> Secret:
+    from mydocker.build.request import Secret
+
+    fields = dict(_pair(part, "--secret") for part in text.split(","))
+    name = fields.pop("id", "")
+    kind = fields.pop("type", "env" if "env" in fields else "file")
+    source = fields.pop("src", fields.pop("source", fields.pop("env", name)))
+    if not name or fields or kind not in ("file", "env"):
+        raise UsageError(f"--secret {text}", "expected id=ID with src=FILE or env=NAME")
+    if kind == "env":
+        if source not in os.environ:
+            raise UsageError(f"--secret {text}", f"the variable {source} is not set")
+        return Secret(name, os.environ[source].encode())
+    try:
+        with open(source, "rb") as file:
+            return Secret(name, file.read())
+    except OSError as error:
+        raise UsageError(f"--secret {text}", f"{source}: {error.strerror}") from error
+
+
+def _agent(text: str) -> tuple[str, str]:
+    name, _, socket = text.partition("=")
+    socket = socket or os.environ.get("SSH_AUTH_SOCK", "")
+    if not socket:
+        raise UsageError(f"--ssh {text}", "no agent is running here (SSH_AUTH_SOCK is not set)", "start ssh-agent")
+    return name or "default", socket
+
+
+def dockerfile_from_stdin() -> bytes:
+    """Return the Dockerfile that was given on standard input."""
+    return sys.stdin.buffer.read()

@@ -1,0 +1,148 @@
+"""The public API: one object that every door calls. It composes the rooms and has little of its own.
+
+    from mydocker.engine import Engine
+    engine = Engine()
+    result = engine.build(BuildRequest(context="app", tags=("app:1.0",)))
+    container = engine.create(RunRequest(image="app:1.0"))
+
+Nothing is printed: progress goes to the reporter, failures are raised as `mydocker.errors`. What a method does not need
+is not imported; importing this module costs a few milliseconds.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from mydocker.errors import NotFound
+from mydocker.events import Notice, silent
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from mydocker.build.plan import Base
+    from mydocker.build.request import BuildRequest, BuildResult
+    from mydocker.engine.creating import RunRequest
+    from mydocker.events import Reporter
+    from mydocker.image.image import Image
+    from mydocker.image.layout import Layout
+    from mydocker.image.store import ImageStore
+    from mydocker.runtime.containers import Containers
+    from mydocker.runtime.record import Container
+
+BASE = "base"
+
+
+class Engine:
+    """Images, builds and containers of one store. Safe to use from several processes; not from several threads at once.
+
+    `root` is the store's directory (None: $MYDOCKER_ROOT, else /var/lib/mydocker for root, else
+    $XDG_DATA_HOME/mydocker); it is made when first needed.
+    """
+
+    def __init__(
+        self, root: str | None = None, *, reporter: Reporter = silent, environ: Mapping[str, str] | None = None
+    ) -> None:
+        self._root = root
+        self._environ = os.environ if environ is None else environ
+        self.reporter = reporter
+        self._layout: Layout | None = None
+        self._images: ImageStore | None = None
+        self._containers: Containers | None = None
+
+    @property
+    def layout(self) -> Layout:
+        """The paths of the store; opening it removes what killed processes left in it."""
+        if self._layout is None:
+            from mydocker.image.layout import Layout, default_root
+
+            self._layout = Layout.open(self._root or default_root(self._environ, os.geteuid()))
+        return self._layout
+
+    @property
+    def images(self) -> ImageStore:
+        """The images of the store."""
+        if self._images is None:
+            from mydocker.image.store import ImageStore
+
+            self._images = ImageStore(self.layout, self.reporter, pins=self._pins)
+        return self._images
+
+    @property
+    def containers(self) -> Containers:
+        """The containers of the store; opening them clears what killed ones left."""
+        if self._containers is None:
+            from mydocker.runtime.containers import Containers
+
+            self._containers = Containers(self.layout.containers)
+            self._containers.recover()
+        return self._containers
+
+    def _pins(self) -> frozenset[str]:
+        """Return the snapshots (hex names) that containers stand on, and the layers that the build cache remembers."""
+        from mydocker.build.cache import Cache
+
+        kept = {os.path.basename(path) for each in self.containers.list() for path in each.lower}
+        if os.path.exists(self.layout.cache):
+            with Cache(self.layout.cache) as cache:
+                kept |= {diff_id.partition(":")[2] for diff_id in cache.diff_ids()}
+        return frozenset(kept)
+
+    # Building --------------------------------------------------------------------------------------------------------
+
+    def build_base(self, archive: str | None = None, name: str = BASE) -> Image:
+        """Make the base image `name`: from a root file system or a `docker save` archive, else from this host.
+
+        Raises `ImageError` for an archive that cannot be used (nothing is left of it), `NotFound` where it is missing.
+        """
+        from mydocker.engine.base import from_archive, from_this_host
+
+        if archive is None:
+            return from_this_host(self.images, name, self.reporter)
+        return from_archive(self.images, archive, name)
+
+    def build(self, request: BuildRequest) -> BuildResult:
+        """Build images from a Dockerfile; see `mydocker.build.builder.build` for what it raises."""
+        from mydocker.build.builder import build
+
+        return build(request, self.images, self._find_base, self.reporter, int(time.time()))
+
+    def _find_base(self, name: str, platform: str) -> Base:
+        """Return the base image of a stage; the image `base` is made when it is not there yet."""
+        from mydocker.build.plan import Base
+
+        image = self._image(name)
+        return Base(image.config, image.layers, name)
+
+    def _image(self, name: str) -> Image:
+        try:
+            return self.images.resolve(name)
+        except NotFound:
+            if name not in (BASE, f"{BASE}:latest"):
+                raise
+        self.reporter(Notice(f"there is no image {BASE} yet: making it from this host"))
+        return self.build_base()
+
+    # Containers ------------------------------------------------------------------------------------------------------
+
+    def create(self, request: RunRequest) -> Container:
+        """Make a container without starting it; `engine.containers` starts it (`start`, `run_attached`, ...).
+
+        The image `base` is made when it is asked for and not there yet.
+        """
+        from mydocker.engine.creating import create
+
+        return create(request, self._image(request.image), self.images, self.containers)
+
+    # Saving ----------------------------------------------------------------------------------------------------------
+
+    def save_container(self, reference: str, output: str | None) -> None:
+        """Write a container's root file system as a tar to the file `output` (None: standard output)."""
+        from mydocker.engine.exporting import save_container
+
+        save_container(self.containers, reference, output)
+
+    def save_images(self, names: Sequence[str], output: str | None, form: str, compression: str = "") -> None:
+        """Write images as an archive that other tools load: `form` is docker-archive or oci-archive."""
+        self.images.save(1 if output is None else output, names, form=form, compression=compression)
