@@ -31,8 +31,17 @@ class Freed(NamedTuple):
     size: int = 0
 
 
-def collect(store: ImageStore, *, dry_run: bool = False, wait: float = 30.0, patient: bool = True) -> Freed:
+def collect(
+    store: ImageStore,
+    *,
+    dry_run: bool = False,
+    wait: float = 30.0,
+    patient: bool = True,
+    without: frozenset[Digest] = frozenset(),
+) -> Freed:
     """Remove every blob and snapshot that nothing needs; with `dry_run` only tell what they are.
+
+    The manifests `without` are taken for gone already.
 
     Waits at most `wait` seconds for processes that are adding images, then raises `Busy`, or, when not `patient`,
     leaves the work for another time with a notice. Nothing is removed while an image is damaged (`StoreError`): what it
@@ -40,7 +49,7 @@ def collect(store: ImageStore, *, dry_run: bool = False, wait: float = 30.0, pat
     """
     try:
         with locked(store.layout.lock("contents"), wait=wait):
-            return _collect(store, dry_run)
+            return _collect(store, dry_run, without)
     except Busy:
         if patient:
             raise
@@ -50,8 +59,21 @@ def collect(store: ImageStore, *, dry_run: bool = False, wait: float = 30.0, pat
         raise store_error(f"free space in {store.layout.root}", failed) from failed
 
 
-def _collect(store: ImageStore, dry_run: bool) -> Freed:
-    needed = reachable(store)
+def prune(store: ImageStore, *, everything: bool, dry_run: bool) -> Freed:
+    """Remove images without a name (with `everything` all that no pin names), then what they needed."""
+    pinned = {text.removeprefix("sha256:") for text in store.pins()}
+    idle = {
+        image.digest for image in store.images() if (everything or not image.references) and image.id.hex not in pinned
+    }
+    if dry_run:
+        return collect(store, dry_run=True, without=frozenset(idle))
+    with catalogue.changing(store.layout) as records:
+        records[:] = [record for record in records if record.manifest.digest not in idle]
+    return collect(store)
+
+
+def _collect(store: ImageStore, dry_run: bool, without: frozenset[Digest]) -> Freed:
+    needed = reachable(store, without)
     layout = store.layout
     blobs = [name for name in sorted(os.listdir(layout.blobs)) if name not in needed]
     snapshots = [name for name in sorted(os.listdir(layout.snapshots)) if name not in needed]
@@ -65,10 +87,12 @@ def _collect(store: ImageStore, dry_run: bool) -> Freed:
     return Freed(tuple(blobs), tuple(snapshots), size)
 
 
-def reachable(store: ImageStore) -> set[str]:
+def reachable(store: ImageStore, without: frozenset[Digest] = frozenset()) -> set[str]:
     """Return the hex digits of every digest, diff ID and chain ID that images or pins need."""
     needed = {text.removeprefix("sha256:") for text in store.pins()}
     for record in catalogue.read(store.layout):
+        if record.manifest.digest in without:
+            continue
         _follow(store, record.manifest.digest, record.manifest.media_type, needed)
     return needed
 

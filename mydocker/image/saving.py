@@ -33,7 +33,7 @@ FORMS = ("docker-archive", "oci-archive")
 _CONTAINERD_NAME = "io.containerd.image.name"
 _LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 
-Selection = tuple[tuple["Image", tuple["Reference", ...]], ...]
+Selection = list[tuple["Image", "Reference | None"]]
 
 
 def save(store: ImageStore, target: str | int, images: Selection, form: str, compression: str) -> None:
@@ -58,7 +58,7 @@ def _save_docker(store: ImageStore, out: _TarFile, images: Selection, compressio
             "RepoTags": [name.familiar for name in names],
             "Layers": [f"{layer.diff_id.hex}.tar" for layer in image.layers],
         }
-        for image, names in images
+        for image, names in _by_image(images)
     ]
     out.add("manifest.json", b"[" + b",".join(documents.encode(item) for item in items) + b"]")
     for image, _ in images:
@@ -74,7 +74,7 @@ def _save_oci(store: ImageStore, out: _TarFile, images: Selection, compression: 
     for layer in _distinct(images):
         blobs[layer.blob.digest] = out.add_layer(store, layer, compression, lambda d: f"blobs/sha256/{d.hex}")
     listed = []
-    for image, names in images:
+    for image, names in _by_image(images):
         raw, media_type = store.read_manifest(image), image.manifest_type
         manifest = Manifest.parse(raw)
         layers = tuple(blobs[layer.digest] for layer in manifest.layers)
@@ -90,6 +90,16 @@ def _save_oci(store: ImageStore, out: _TarFile, images: Selection, compression: 
         notes = [{REF_NAME: name.familiar, _CONTAINERD_NAME: str(name)} for name in names]
         listed += [target._replace(annotations=note) for note in notes] or [target]
     out.add("index.json", Index(tuple(listed)).encode())
+
+
+def _by_image(images: Selection) -> Iterable[tuple[Image, list[Reference]]]:
+    """Return each image once, with all the names that it was asked for by."""
+    found: dict[Digest, tuple[Image, list[Reference]]] = {}
+    for image, name in images:
+        names = found.setdefault(image.digest, (image, []))[1]
+        if name and name not in names:
+            names.append(name)
+    return found.values()
 
 
 def _always(name: str) -> Callable[[Digest], str]:

@@ -7,6 +7,7 @@ makes, moves or removes images is imported when it is called.
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING
 
 from mydocker.errors import ImageError, MydockerError, NotFound, UsageError
@@ -27,11 +28,14 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from mydocker.events import Reporter
+    from mydocker.image.check import Report
     from mydocker.image.collect import Freed
+    from mydocker.image.compare import Difference
     from mydocker.image.digest import Digest
     from mydocker.image.layers import Layers
     from mydocker.image.layout import Layout
     from mydocker.image.manifest import Platform
+    from mydocker.image.usage import Usage
 
 _HEX = "0123456789abcdef"
 
@@ -95,6 +99,14 @@ class ImageStore:
             raise NotFound(f"no image {text!r}", hint="`mydocker images` lists those that are here")
         return self._image([record for record in records if record.manifest.digest == digest])
 
+    def name_of(self, text: str) -> Reference | None:
+        """Return the name and tag that `text` is in this store; None where it means an image by its id or digest."""
+        records = [record for record in catalogue.read(self.layout) if record.is_image]
+        if self._by_name(records, text) is None:
+            return None
+        name = Reference.parse(text)
+        return name if name.tag else None
+
     def snapshot_dirs(self, image: Image) -> tuple[str, ...]:
         """Return the snapshots of an image's layers; see `stack_dirs`."""
         return self.stack_dirs(image.layers)
@@ -156,6 +168,7 @@ class ImageStore:
             if not self.blobs.has(needed):
                 raise ImageError(f"add an image with the blob {needed.digest}", "it is not in the store")
         digest = self.blobs.put_bytes(manifest)
+        built = built or int(time.time())
         target = Descriptor(parsed.media_type, digest, len(manifest))
         names = list(dict.fromkeys(references))
         with catalogue.changing(self.layout) as records:
@@ -170,7 +183,7 @@ class ImageStore:
         self,
         source: str | int,
         config: ImageConfig,
-        references: Iterable[Reference] = (),
+        reference: Reference | None = None,
         *,
         base: str = "",
         built: int = 0,
@@ -182,7 +195,7 @@ class ImageStore:
         """
         from mydocker.image.archives import import_rootfs
 
-        return import_rootfs(self, source, config, tuple(references), base, built)
+        return import_rootfs(self, source, config, reference, base, built)
 
     def load(self, source: str | int, platform: Platform | None = None) -> tuple[Image, ...]:
         """Take in all images of an archive that docker, podman, skopeo or this program saved, or of an OCI layout.
@@ -198,12 +211,14 @@ class ImageStore:
     def save(
         self,
         target: str | int,
-        images: Iterable[tuple[Image, tuple[Reference, ...]]],
+        names: Iterable[str],
         *,
         form: str = "docker-archive",
         compression: str = "",
     ) -> None:
-        """Write images, each with the names to give it, as one archive to a path or an open descriptor.
+        """Write the images that `names` mean as one archive to a path or an open descriptor.
+
+        An image keeps in the archive the names that it was asked for by; one asked for by its id has none there.
 
         `form` is `docker-archive` or `oci-archive`; `compression` `zstd`, `gzip`, `none`, or empty for the form's own:
         a docker archive has plain layers, which every release reads, an OCI archive has the blobs as they are here. The
@@ -211,7 +226,7 @@ class ImageStore:
         """
         from mydocker.image.saving import save
 
-        save(self, target, tuple(images), form, compression)
+        save(self, target, [(self.resolve(name), self.name_of(name)) for name in names], form, compression)
 
     def tag(self, image: Image, reference: Reference) -> None:
         """Give an image one more name; the name moves when another image had it."""
@@ -241,6 +256,35 @@ class ImageStore:
         with catalogue.changing(self.layout) as records:
             records[:] = [record for record in records if record.manifest.digest != image.digest]
         return collect(self, wait=0.5, patient=False)
+
+    def prune(self, *, everything: bool = False, dry_run: bool = False) -> Freed:
+        """Remove what nothing needs; first images without a name, with `everything` all that `pins` do not name.
+
+        With `dry_run` nothing is removed, and what would be is returned.
+        """
+        from mydocker.image.collect import prune
+
+        return prune(self, everything=everything, dry_run=dry_run)
+
+    def fsck(self, *, repair: bool = False) -> Report:
+        """Compare everything in the store with its name; see `check.check`."""
+        from mydocker.image.check import check
+
+        return check(self, repair=repair)
+
+    def usage(self) -> tuple[Usage, ...]:
+        """Return what the store takes on the disk."""
+        from mydocker.image.usage import usage
+
+        return usage(self)
+
+    def diff(self, old: Image, new: Image) -> tuple[Difference, ...]:
+        """Return the files in which two images differ, in the order of their paths."""
+        from mydocker.image.compare import diff_trees
+        from mydocker.image.stack import Stack
+
+        with Stack(self.snapshot_dirs(old)) as before, Stack(self.snapshot_dirs(new)) as after:
+            return tuple(diff_trees(before, after))
 
     def read_config(self, image: Image) -> bytes:
         """Return an image's config as the bytes it came in."""
