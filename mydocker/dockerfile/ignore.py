@@ -6,6 +6,7 @@ A later pattern wins over an earlier one; `!` takes back what was excluded; a pa
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,14 @@ def read(text: bytes | str) -> list[str]:
             pattern = pattern[1:] if len(pattern) > 1 and pattern[0] == "/" else pattern
         patterns.append(mark + pattern)
     return patterns
+
+
+def find(dockerfile: str, context: str) -> str | None:
+    """Return the path of the ignore file that counts: NAME.dockerignore beside the Dockerfile, else the context's."""
+    for path in (f"{dockerfile}.dockerignore", os.path.join(context, ".dockerignore")):
+        if os.path.isfile(path):
+            return path
+    return None
 
 
 class Pattern:

@@ -67,12 +67,27 @@ class Selection(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What lint found: `mistakes` keep the file from being built, `findings` do not."""
+    """What lint found: `mistakes` keep the file from being built, findings do not.
+
+    `every` holds the findings of all rules, `findings` those that are wanted.
+    """
 
     dockerfile: Dockerfile
-    findings: tuple[Finding, ...]
+    every: tuple[Finding, ...]
     mistakes: tuple[DockerfileError, ...]
     selection: Selection
+
+    def select(self, skip: Iterable[str] = (), experimental: Iterable[str] = ()) -> list[Finding]:
+        """Return the findings that the file's own directive, and these wishes beside it, want to see."""
+        chosen = Selection(
+            self.selection.skip | set(skip), self.selection.experimental | set(experimental), self.selection.error
+        )
+        return [finding for finding in self.every if chosen.wants(finding.rule)]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The findings that the file's own directive wants to see."""
+        return tuple(self.select())
 
     def raise_mistakes(self) -> None:
         """Raise the mistakes, all in one, if there are any."""
@@ -102,7 +117,7 @@ def check(text: bytes | str, filename: str, ignore: Matcher | None) -> Report:
     mistakes += _word_mistakes(subject)
     mistakes.sort(key=lambda mistake: (mistake.line, mistake.column))
     chosen = selection(dockerfile.directive("check"))
-    findings = (finding for one in CHECKS for finding in one(subject) if chosen.wants(finding.rule))
+    findings = (finding for one in CHECKS for finding in one(subject))
     return Report(dockerfile, _sorted(findings), tuple(mistakes), chosen)
 
 

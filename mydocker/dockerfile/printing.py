@@ -1,0 +1,47 @@
+"""Syntax trees back to text: one instruction on a line, one blank between words, here-documents as they were.
+
+The text parses to the same tree, but for the places. Comments and blank lines are not part of the tree and are lost,
+except the comments right before an instruction.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mydocker.dockerfile.syntax import Command, Flag, Syntax
+
+_PROTECTED = "\"'\\ \t\v\f\r\n\x85\xa0"
+
+
+def print_syntax(syntax: Syntax) -> str:
+    """Return the text of a syntax tree."""
+    directives = [f"# {one.name}={one.value}\n" for one in syntax.directives]
+    return "".join([*directives, *(_command(command) for command in syntax.commands)])
+
+
+def _command(command: Command) -> str:
+    comments = "".join(f"# {comment}\n" for comment in command.comments)
+    documents = "".join(f"{one.content}{one.name}\n" for one in command.heredocs)
+    return f"{comments}{_line(command)}\n{documents}"
+
+
+def _line(command: Command) -> str:
+    parts = [command.keyword.text, *(_flag(flag) for flag in command.flags)]
+    if command.inner:
+        parts.append(_line(command.inner))
+        return " ".join(parts)
+    if command.check:
+        parts.append(command.check.text)
+    if command.form == "exec":
+        parts.append(json.dumps([word.text for word in command.arguments], ensure_ascii=False))
+        return " ".join(parts)
+    if not command.check and command.arguments and command.arguments[0].text.startswith("--"):
+        parts.append("--")
+    return " ".join([*parts, *(word.text for word in command.arguments)])
+
+
+def _flag(flag: Flag) -> str:
+    """Return a flag with a backslash before whatever would end it or be taken away."""
+    return "".join("\\" + character if character in _PROTECTED else character for character in str(flag))
