@@ -148,10 +148,14 @@ def _place(span: Span) -> dict[str, int]:
     }
 
 
-def _clean(value: Any) -> Any:
+def _clean(tree: dict[str, Any]) -> dict[str, Any]:
     """Replace the bytes that are no UTF-8, as JSON cannot hold them."""
+    return {key: _clean_value(value) for key, value in tree.items()}
+
+
+def _clean_value(value: Any) -> Any:
     if isinstance(value, str):
         return _SURROGATE.sub("\ufffd", value)
     if isinstance(value, dict):
-        return {key: _clean(one) for key, one in value.items()}
-    return [_clean(one) for one in value] if isinstance(value, list) else value
+        return _clean(value)
+    return [_clean_value(one) for one in value] if isinstance(value, list) else value
