@@ -17,8 +17,9 @@ from mydocker.dockerfile import scope as scopes
 from mydocker.dockerfile.expansion import expand
 from mydocker.dockerfile.stages import parse
 from mydocker.dockerfile.suggest import did_you_mean
-from mydocker.errors import DockerfileError, NotFound
+from mydocker.errors import DockerfileError, NotFound, UsageError
 from mydocker.image.config import ImageConfig, timestamp
+from mydocker.runtime.ending import parse_signal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -293,6 +294,8 @@ class _StagePlanner:
                 instruction = instruction._replace(path=state.workdir)
             self._add_step(instruction, line)
             return
+        if isinstance(instruction, ins.StopSignal):
+            self._check_signal(instruction)
         try:
             state.apply(instruction)
         except ValueError as error:
@@ -300,6 +303,12 @@ class _StagePlanner:
                 instruction, f"invalid port {error}", "", "write PORT, FIRST-LAST, each with /tcp or /udp behind it"
             ) from error
         state.remember(_one_line(instruction), timestamp(self._epoch))
+
+    def _check_signal(self, instruction: ins.StopSignal) -> None:
+        try:
+            parse_signal(instruction.signal)
+        except UsageError as error:
+            raise self._planner._error(instruction, str(error), "", error.hint) from error
 
     def _add_step(self, instruction: StepInstruction, line: int) -> None:
         state, scope = self._state, self._state.scope

@@ -83,7 +83,10 @@ class State:
                 labels = {**self.config.labels, **{pair.key: pair.value for pair in instruction.pairs}}
                 self.config = self.config._replace(labels=labels)
             case ins.Workdir():
-                self.config = self.config._replace(working_dir=self.absolute(instruction.path))
+                slash = (
+                    "/" if instruction.path.rstrip("/") and instruction.path.endswith("/") else ""
+                )  # kept, as BuildKit does
+                self.config = self.config._replace(working_dir=self.absolute(instruction.path) + slash)
             case ins.User():
                 self.config = self.config._replace(user=instruction.user)
             case ins.Volume():

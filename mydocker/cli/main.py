@@ -82,7 +82,7 @@ def parser_for(verb: Verb, kind: type[ArgumentParser] = Parser) -> ArgumentParse
     """Return the parser of `verb`, made by the verb's own module."""
     module = import_module(f"mydocker.cli.{verb.module}")
     parser = kind(prog=f"mydocker {verb.name}", description=verb.purpose)
-    getattr(module, f"{verb.function}_arguments")(parser)
+    getattr(module, f"{verb.function.rstrip('_')}_arguments")(parser)
     common_arguments(parser)
     return parser
 

@@ -116,9 +116,15 @@ class Engine:
         return Base(image.config, image.layers, name)
 
     def _image(self, name: str) -> Image:
+        """Return an image; `base` is made when it is missing, and a bare name may mean the one version there is."""
         try:
             return self.images.resolve(name)
         except NotFound:
+            versions = [
+                image for image in self.images.images() if name in (each.familiar_name for each in image.references)
+            ]
+            if len(versions) == 1:
+                return versions[0]
             if name not in (BASE, f"{BASE}:latest"):
                 raise
         self.reporter(Notice(f"there is no image {BASE} yet: making it from this host"))

@@ -47,13 +47,16 @@ class UnpackRules(NamedTuple):
 
     `whiteouts`: names that begin with `.wh.` remove things, as in layers. `clamp_parents`: `..` is taken as in a
     chroot, where it stops at the root; otherwise an entry with it is refused. `only_capabilities`: of all xattrs, set
-    only `security.capability`, as docker does for ADD. `implied` says how a directory looks that the archive takes for
+    only `security.capability`, as docker does for ADD. `keeps_root`: an entry for the archive's root changes nothing.
+    `links_describe`: a hard link's own header goes for the file that it names, as it does in docker's ADD. `implied` says how a directory looks that the archive takes for
     granted, `below` where a hard link's file is that it takes for granted (an open directory and a path in it).
     """
 
     whiteouts: bool = True
     clamp_parents: bool = False
     only_capabilities: bool = False
+    keeps_root: bool = False
+    links_describe: bool = False
     implied: Callable[[bytes], Implied] = _plain
     below: Callable[[bytes], tuple[int, bytes] | None] = _nothing_below
 
@@ -103,6 +106,8 @@ class _Unpacker:
             entry = entry._replace(mtime=max(-(2**33), min(entry.mtime, 2**33)), nanoseconds=0)
         above, _, base = name.rpartition(b"/")
         if not base:
+            if self._rules.keeps_root:
+                return
             if entry.kind == tar.DIRECTORY:
                 self._finish_directory(self._places.directory(b""), b"", entry)
                 return
@@ -224,9 +229,19 @@ class _Unpacker:
                     return
                 self._clear(parent, base)
             os.link(name, base, src_dir_fd=source, dst_dir_fd=parent, follow_symlinks=False)
+            if self._rules.links_describe and stat.S_ISREG(facts.st_mode):
+                self._describe_again(parent, base, entry)
         finally:
             if source >= 0:
                 os.close(source)
+
+    def _describe_again(self, parent: int, base: bytes, entry: Entry) -> None:
+        fd = os.open(base, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK, dir_fd=parent)
+        try:
+            os.fchown(fd, entry.uid, entry.gid)
+            os.fchmod(fd, entry.mode)
+        finally:
+            os.close(fd)
 
     def _link_from_below(self, parent: int, base: bytes, target: bytes, entry: Entry) -> None:
         """Make a copy of a file that lies in a lower layer: what overlayfs does for a link made to it (copy-up)."""

@@ -35,6 +35,9 @@ Files = ins.Copy | ins.Add
 
 # As docker's ADD: what a tar's first block says, behind any of the compressions.
 _TAR_MAGIC = slice(257, 262)
+_AS_DOCKER = UnpackRules(
+    whiteouts=False, clamp_parents=True, only_capabilities=True, keeps_root=True, links_describe=True
+)
 
 
 class CopyHandler:
@@ -173,7 +176,7 @@ def _unpack(tree: Tree, picked: Picked, placer: Placer, root: int, destination: 
         try:
             limits = shop.store.limits
             reader = TarReader(decompressed(read_chunks(fd), limits), limits)
-            unpack(reader, into, UnpackRules(whiteouts=False, clamp_parents=True, only_capabilities=True))
+            unpack(reader, into, _AS_DOCKER)
         finally:
             os.close(fd)
     except OSError as error:
