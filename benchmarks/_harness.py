@@ -1,4 +1,4 @@
-"""Measure commands beside one another: alternating in one run, so that whatever else the machine does hits all alike."""
+"""Measure commands beside one another, alternating in one run: whatever else the machine does hits all alike."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
 
 
 class Contender(NamedTuple):

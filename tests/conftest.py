@@ -1,6 +1,6 @@
 """What every test may rely on: who may run, what it needs, and that nothing is left behind.
 
-MYDOCKER_TESTS_MAY_NOT_SKIP=1 (set by .ci/run) turns every skip into a failure of the run: what was meant to be tested was.
+MYDOCKER_TESTS_MAY_NOT_SKIP=1 (set by .ci/run) turns every skip into a failure of the run.
 """
 
 from __future__ import annotations

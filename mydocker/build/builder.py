@@ -1,4 +1,4 @@
-"""One build from beginning to end: read the Dockerfile, plan, let doit settle the steps, put the images into the store."""
+"""One build from beginning to end: read the Dockerfile, plan, let doit settle the steps, store the images."""
 
 from __future__ import annotations
 

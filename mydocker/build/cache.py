@@ -1,12 +1,12 @@
 """The build cache: one SQLite file that tells, for a step's key, which layer the step gave.
 
-Contract. An entry is written after its layer is durable in the store, in one transaction; so a key that is found names a
-result that was once complete (whether its layer is still there is the caller's to check: a prune may have taken it). Any
-number of processes and threads may use the file at once. Losing it costs time, never correctness: a damaged file is set
-aside and begun anew.
+Contract. An entry is written after its layer is durable in the store, in one transaction; so a key that is found names
+a result that was once complete (whether its layer is still there is the caller's to check: a prune may have taken it).
+Any number of processes and threads may use the file at once. Losing it costs time, never correctness: a damaged file is
+set aside and begun anew.
 
-`slots` remember which key a place (this Dockerfile's stage and step) had the last time: the ground of every explanation.
-`files` remember the hash of a file as long as its inode, size and times stay the same.
+`slots` remember which key a place (this Dockerfile's stage and step) had the last time: the ground of every
+explanation. `files` remember the hash of a file as long as its inode, size and times stay the same.
 """
 
 from __future__ import annotations
@@ -26,13 +26,16 @@ if TYPE_CHECKING:
 
 _TABLES = """
 create table if not exists results (
-    key text primary key, diff_id text not null, digest text not null, size integer not null, seconds real not null, finished real not null, parts blob not null
+    key text primary key, diff_id text not null, digest text not null, size integer not null, seconds real not null,
+    finished real not null, parts blob not null
 ) without rowid;
 create table if not exists slots (slot text primary key, key text not null) without rowid;
 create table if not exists files (
     file text primary key, size integer, mtime integer, ctime integer, sha256 text not null
 ) without rowid;
-create table if not exists selections (selection text primary key, digest text not null, parts blob not null) without rowid;
+create table if not exists selections (
+    selection text primary key, digest text not null, parts blob not null
+) without rowid;
 """
 # A writer waits this long for another one; each holds the file for milliseconds.
 _BUSY_SECONDS = 60

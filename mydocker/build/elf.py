@@ -1,7 +1,8 @@
 """Which shared libraries a program needs, read from ELF headers and found as ld.so(8) finds them.
 
 Nothing is executed: ldd runs the very program that it is asked about, which is no way to look at files. The order of
-search is ld.so's: DT_RPATH (only without DT_RUNPATH), DT_RUNPATH, the directories of /etc/ld.so.conf, the built-in ones.
+search is ld.so's: DT_RPATH (only without DT_RUNPATH), DT_RUNPATH, the directories of /etc/ld.so.conf, the built-in
+ones.
 """
 
 from __future__ import annotations

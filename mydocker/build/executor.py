@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 class Settled(NamedTuple):
-    """What a step came to: its own layer, the whole stack with it (without layers that change nothing), its story."""
+    """What a step came to: its own layer, the stack with it (without layers that change nothing), its story."""
 
     layer: Layer
     stack: tuple[Layer, ...]
@@ -45,7 +45,7 @@ class Settled(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a build is at home: `slot` names its Dockerfile in explanations, `ignore_file` overrules `.dockerignore`."""
+    """What a step came to: its own layer, the stack with it (layers that change nothing left out), its story."""
 
     slot: str
     ignore_file: str = ""

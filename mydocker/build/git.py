@@ -1,4 +1,4 @@
-"""ADD from a git repository: `URL[#ref[:subdirectory]]`, fetched with the host's git, which alone knows every transport.
+"""ADD from a git repository, `URL[#ref[:subdirectory]]`, with the host's git, which alone knows every transport.
 
 git is run with a fixed, small environment: no configuration of the user's, no hooks, no prompts, no file: transport
 hidden in a submodule; a ref is never taken for a flag. What is copied is the tree of one commit; its name (40 hex

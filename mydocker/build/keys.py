@@ -1,8 +1,8 @@
 """Step keys: a hash over everything a step can see, kept together with its parts so that a miss can be explained.
 
-A key's parts are named plain strings: "instruction", "parent", "env PATH", "file src/a.c" ... The parent is named by the
-content of its layers (diff IDs), never by its own key: when an early step runs again and gives the same bytes, every
-later step is still a hit (early cut-off). Nothing in a part may be a secret, a time or a path of the host.
+A key's parts are named plain strings: "instruction", "parent", "env PATH", "file src/a.c" ... The parent is named by
+the content of its layers (diff IDs), never by its own key: when an early step runs again and gives the same bytes,
+every later step is still a hit (early cut-off). Nothing in a part may be a secret, a time or a path of the host.
 """
 
 from __future__ import annotations

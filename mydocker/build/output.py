@@ -16,7 +16,7 @@ _BLOCK = 1 << 16
 
 
 class Capture:
-    """Descriptors for a step's standard streams; inside `with`. Every byte reaches the reporter, in order per stream."""
+    """Descriptors for a step's standard streams, inside `with`. The reporter gets every byte, in order per stream."""
 
     def __init__(self, step: str, reporter: Reporter) -> None:
         self._step = step

@@ -1,12 +1,12 @@
 """Put what COPY and ADD picked into a stage's root file system, as BuildKit's copier does.
 
-The root is a descriptor of the stage's merged overlay: what is written lands in the step's upper directory. Every path is
-resolved by the kernel inside that root; the names below a directory are opened one by one without following links.
+The root is a descriptor of the stage's merged overlay: what is written lands in the step's upper directory. Every path
+is resolved by the kernel inside that root; the names below a directory are opened one by one without following links.
 
-The rules, from the Dockerfile reference and BuildKit's copier (tonistiigi/fsutil): directories that are missing above the
-destination are made 0755; a directory's content goes into the destination, merging with a directory that is there (whose
-own mode and owner stay, while those of directories further down are taken from the source); a file replaces a file or a
-link, never a directory; a directory never replaces anything else.
+The rules, from the Dockerfile reference and BuildKit's copier (tonistiigi/fsutil): directories that are missing above
+the destination are made 0755; a directory's content goes into the destination, merging with a directory that is there
+(whose own mode and owner stay, while those of directories further down are taken from the source); a file replaces a
+file or a link, never a directory; a directory never replaces anything else.
 """
 
 from __future__ import annotations

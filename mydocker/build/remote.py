@@ -1,4 +1,4 @@
-"""ADD from elsewhere: a file by URL, a git repository (Dockerfile reference, "ADD", "Adding files from a Git repository").
+"""ADD from elsewhere: a file by URL, a git repository (Dockerfile reference, "ADD").
 
 A download is kept as a blob of the store, so the same bytes are never stored twice; its SHA-256 is what goes into the
 step's key. With `--checksum` the bytes are known before anything is fetched, and a blob that is there is not fetched.

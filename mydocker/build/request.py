@@ -64,7 +64,7 @@ class StepOutcome:
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
-    """What a build gave: an image for each target in the order asked for, and what became of each step, in graph order."""
+    """What a build gave: an image for each target in the order asked for, and what became of each step."""
 
     images: tuple[Image, ...]
     steps: tuple[StepOutcome, ...]

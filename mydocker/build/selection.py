@@ -36,7 +36,7 @@ class Picked(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """How sources are taken. `matches(pattern, name)` is Go's filepath.Match; `excludes` says whether a place is out."""
+    """How sources are taken: `matches(pattern, name)` as Go's filepath.Match, `excludes` says what is left out."""
 
     matches: Callable[[str, str], bool]
     excludes: Callable[[str], bool]
@@ -142,9 +142,9 @@ def _pick_with_parents(tree: Tree, source: str, rules: Rules) -> Picked:
 
 
 def key_parts(tree: Tree, picked: Iterable[Picked], label: str = "file") -> tuple[str, dict[str, str]]:
-    """Return the digest of all that was picked (content, modes, owners, links, attributes; times
-    only of trees that the build made itself) and parts that
-    name each file for explanations.
+    """Return the digest of all that was picked, and parts that name each file for explanations.
+
+    Content, modes, owners, links and attributes count; times only in trees that the build made itself.
     """
     lines: list[str] = []
     parts: dict[str, str] = {}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import posixpath
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mydocker.dockerfile import instructions as ins
 from mydocker.image.config import Healthcheck, History, ImageConfig
@@ -79,32 +79,37 @@ class State:
                 self.scope = self.scope.assign(instruction)
             case ins.Arg():
                 self.scope = self.scope.declare(instruction)
-            case ins.Label():
-                labels = {**self.config.labels, **{pair.key: pair.value for pair in instruction.pairs}}
-                self.config = self.config._replace(labels=labels)
-            case ins.Workdir():
-                slash = (
-                    "/" if instruction.path.rstrip("/") and instruction.path.endswith("/") else ""
-                )  # kept, as BuildKit does
-                self.config = self.config._replace(working_dir=self.absolute(instruction.path) + slash)
-            case ins.User():
-                self.config = self.config._replace(user=instruction.user)
-            case ins.Volume():
-                volumes = tuple(sorted({*self.config.volumes, *instruction.paths}))
-                self.config = self.config._replace(volumes=volumes)
-            case ins.Expose():
-                ports = {port for text in instruction.ports for port in exposed(text)}
-                self.config = self.config._replace(exposed_ports=tuple(sorted({*self.config.exposed_ports, *ports})))
-            case ins.StopSignal():
-                self.config = self.config._replace(stop_signal=instruction.signal)
-            case ins.ShellForm():
-                self.config = self.config._replace(shell=instruction.argv)
-            case ins.OnBuild():
-                self.config = self.config._replace(onbuild=(*self.config.onbuild, instruction.expression))
-            case ins.Maintainer():
-                self.config = self.config._replace(author=instruction.name)
             case ins.Cmd() | ins.Entrypoint() | ins.Healthcheck():
                 self._set_command(instruction)
+            case _:
+                self.config = self.config._replace(**self._changes(instruction))
+
+    def _changes(self, instruction: ins.Instruction) -> dict[str, Any]:
+        """Return the fields of the config that an instruction changes, with their new values."""
+        config = self.config
+        match instruction:
+            case ins.Label():
+                return {"labels": {**config.labels, **{pair.key: pair.value for pair in instruction.pairs}}}
+            case ins.Workdir():
+                # A trailing slash is kept, as BuildKit keeps it.
+                slash = "/" if instruction.path.rstrip("/") and instruction.path.endswith("/") else ""
+                return {"working_dir": self.absolute(instruction.path) + slash}
+            case ins.User():
+                return {"user": instruction.user}
+            case ins.Volume():
+                return {"volumes": tuple(sorted({*config.volumes, *instruction.paths}))}
+            case ins.Expose():
+                ports = {port for text in instruction.ports for port in exposed(text)}
+                return {"exposed_ports": tuple(sorted({*config.exposed_ports, *ports}))}
+            case ins.StopSignal():
+                return {"stop_signal": instruction.signal}
+            case ins.ShellForm():
+                return {"shell": instruction.argv}
+            case ins.OnBuild():
+                return {"onbuild": (*config.onbuild, instruction.expression)}
+            case ins.Maintainer():
+                return {"author": instruction.name}
+        return {}
 
     def _set_command(self, instruction: ins.Cmd | ins.Entrypoint | ins.Healthcheck) -> None:
         match instruction:
@@ -138,7 +143,7 @@ def _healthcheck(instruction: ins.Healthcheck) -> Healthcheck:
 
 
 def exposed(text: str) -> list[str]:
-    """Return the ports that one word of EXPOSE names, as configs write them: `8000-8001/UDP` gives 8000/udp, 8001/udp."""
+    """Return the ports that a word of EXPOSE names, as configs write them: `80-81/UDP` gives 80/udp and 81/udp."""
     match = _PORT.fullmatch(text)
     if match is None:
         raise ValueError(text)

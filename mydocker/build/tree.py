@@ -1,8 +1,8 @@
 """Source trees: what COPY and bind mounts read from (a build context, a stage, an image), looked at safely.
 
-A tree is a directory descriptor. Every look-up goes through openat2(2) with RESOLVE_IN_ROOT, so a symbolic link, wherever
-it points and whoever swaps it meanwhile, ends inside the tree. Paths are relative to the tree's root, without a leading
-slash; the root itself is "".
+A tree is a directory descriptor. Every look-up goes through openat2(2) with RESOLVE_IN_ROOT, so a symbolic link,
+wherever it points and whoever swaps it meanwhile, ends inside the tree. Paths are relative to the tree's root, without
+a leading slash; the root itself is "".
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ class Tree:
         return next(self.children(path), None) is not None
 
     def children(self, path: str) -> Iterator[Entry]:
-        """Yield the visible entries of the directory `path`, in byte order of their names; nothing for a non-directory."""
+        """Yield the visible entries of the directory `path` in byte order; nothing where it is no directory."""
         try:
             fd = open_in_root(self.fd, path or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         except (FileNotFoundError, NotADirectoryError):
@@ -180,7 +180,8 @@ class Tree:
     def xattrs(self, entry: Entry) -> list[tuple[str, bytes]]:
         """Return the extended attributes that travel with a copy, sorted by name.
 
-        Those of a build context do not (BuildKit's way: they are facts of one host); symbolic links have none that count.
+        Those of a build context do not (BuildKit's way: they are facts of one host); symbolic links have none that
+        count.
         """
         if entry.is_link or not self.owned:
             return []
@@ -208,8 +209,8 @@ def hash_descriptor(fd: int) -> str:
 def resolve(root: int, path: str, *, final: bool = True) -> str:
     """Return `path` with every symbolic link followed inside the directory `root`, the last component too when `final`.
 
-    What does not exist is kept as written. Raises OSError(ELOOP) for a ring of links. The result is a name, used in keys
-    and for patterns; safety does not rest on it, since opens resolve inside the root again.
+    What does not exist is kept as written. Raises OSError(ELOOP) for a ring of links. The result is a name, used in
+    keys and for patterns; safety does not rest on it, since opens resolve inside the root again.
     """
     todo = [part for part in path.split("/") if part not in ("", ".")][::-1]
     done: list[str] = []

@@ -27,8 +27,8 @@ _LARGEST_IGNORE_FILE = 4 << 20
 class Trees:
     """Opens source trees and keeps them until `close`. Safe in threads.
 
-    `stack(ground)` gives the layers of a ground; `ignore_file` is the one that counts in the build context instead of its
-    own `.dockerignore` (the one beside the Dockerfile), "" when there is none.
+    `stack(ground)` gives the layers of a ground; `ignore_file` is the one that counts in the build context instead of
+    its own `.dockerignore` (the one beside the Dockerfile), "" when there is none.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """The command line: a table of verbs, one module for each group of them.
 
-How a verb is written. The table `VERBS` names, for each verb, the module that holds it. The module has two functions for
-the verb `xyz` (a dash becomes an underscore, names of Python's own get a trailing underscore):
+How a verb is written. The table `VERBS` names, for each verb, the module that holds it. The module has two functions
+for the verb `xyz` (a dash becomes an underscore, names of Python's own get a trailing underscore):
 
     def xyz_arguments(parser: ArgumentParser) -> None:   declares flags and arguments
     def xyz(args: Namespace, context: Context) -> int:   one call of the engine, renders the answer, returns the status

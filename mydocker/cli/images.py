@@ -51,7 +51,7 @@ def _wanted(image: Image, name: str | None) -> bool:
 
 
 def _rows(image: Image, whole: bool) -> Iterator[tuple[str, ...]]:
-    """Yield one row per name. As in the seed, the tag `latest` is an empty VERSION, and the image `base` has that as ID."""
+    """Yield a row per name. As the seed has it, `latest` is an empty VERSION, and the image `base` has that as ID."""
     identifier = str(image.id) if whole else image.id.short
     ports = "[" + " ".join(image.config.exposed_ports) + "]"
     created = local_time(image.built)

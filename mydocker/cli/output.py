@@ -71,7 +71,7 @@ class Output:
 
 
 def visible(text: str, keep: str = "") -> str:
-    r"""Return `text` with control characters and lone surrogates written as escapes (a name must not drive a terminal)."""
+    """Return `text` with control characters and lone surrogates as escapes: a name must not drive a terminal."""
     if text.isprintable():
         return text
     return "".join(

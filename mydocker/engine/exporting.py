@@ -18,7 +18,7 @@ _MOUNTED = frozenset({b"proc", b"sys", b"dev"})
 
 
 def save_container(containers: Containers, reference: str, output: str | None) -> None:
-    """Write the root file system of a container, running or stopped, as a plain tar. A file appears when it is whole."""
+    """Write a container's root file system, running or stopped, as a plain tar. A file appears when it is whole."""
     with containers.rootfs_fd(reference) as root:
         _whole_file(output, lambda fd: pack(root, _writer(fd), PackRules(whiteouts=False, skip=_MOUNTED)))
 

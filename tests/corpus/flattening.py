@@ -7,10 +7,12 @@ import io
 import json
 import posixpath
 import tarfile
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import zstandard
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 File = dict[str, Any]
 

@@ -98,7 +98,7 @@ def _bind(number: int, mount: ins.Mount, step: Step, shop: Workshop, place: str,
 
 
 def _copied(tree: Tree, mount: ins.Mount, directory: str) -> str:
-    """Copy what the context shows (ignore file, root as owner): the host's own files would say more than the key does."""
+    """Copy what the context shows (ignore file, root as owner): the host's own files would say more than the key."""
     root = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         placer = Placer(root, Manner())
