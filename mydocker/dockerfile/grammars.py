@@ -22,6 +22,9 @@ CHECKOUT = Path(__file__).parents[2] / "grammar"
 # How the texts write the escape token of the file; escapes that no directive changes are written \x5c there.
 ESCAPE_TOKEN = r"\\"
 
+# How they write a class of white space, and what it is (Unicode's White_Space; see `words.SPACES`).
+WHITE_SPACE = (r"\s", r"\t\n\x0b\x0c\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000")
+
 
 def folder(packaged: Path = PACKAGED, checkout: Path = CHECKOUT) -> Path:
     """Return the folder of the grammar texts; raises `NotFound` when the installation is incomplete."""
@@ -52,7 +55,7 @@ def build(name: str, start: list[str], escape: str, **options: Any) -> Lark:
     """Build an LALR parser of one grammar for files whose escape token is `escape` (a backslash or a backtick)."""
     from lark import Lark
 
-    grammar = text(name)
+    grammar = text(name).replace(*WHITE_SPACE)
     if escape != "\\":
         grammar = grammar.replace(ESCAPE_TOKEN, escape)
     return Lark(grammar, start=start, parser="lalr", **options)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from mydocker.dockerfile import words
 from mydocker.errors import DockerfileError
 
-_MARK = re.compile(r"(\d*)<<(-?)\s*([^<]*)")
+_MARK = re.compile(r"(\d*)<<(-?)\s*([^<]*)", re.ASCII)
 _LINE_RULES = words.Rules(keep_quotes=True, keep_escapes=True, keep_unset=True)
 _NAME_RULES = words.Rules(keep_unset=True)
 _QUOTED_NAME_RULES = words.Rules(keep_quotes=True, keep_unset=True)

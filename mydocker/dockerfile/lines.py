@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Lined = list[Token | list[Token]]
 
 _LINE_END = "\r\n"
-_DIRECTIVE = re.compile(r"\s*#\s*([a-zA-Z]+)\s*=\s*(.+?)\s*\Z", re.DOTALL)
+_DIRECTIVE = re.compile(r"\s*([a-zA-Z]+)\s*=\s*(.+?)\s*\Z", re.DOTALL | re.ASCII)
 _ESCAPES = {"ENDS_IN_BACKSLASH": "\\", "ENDS_IN_BACKTICK": "`"}
 
 
@@ -165,7 +165,7 @@ def _new_escape(directive: Token, escape: str) -> str:
 
 
 def _read_directive(token: Token) -> tuple[str, str]:
-    found = _DIRECTIVE.match(token)
+    found = _DIRECTIVE.match(token.partition("#")[2].lstrip(SPACES))
     assert found, "the grammar's DIRECTIVE is a case of this expression"
     return found[1].lower(), found[2]
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from mydocker.dockerfile.source import BYTE_ORDER_MARK
+
 if TYPE_CHECKING:
     from mydocker.dockerfile.syntax import Command, Flag, Syntax
 
@@ -17,8 +19,10 @@ _PROTECTED = "\"'\\ \t\v\f\r\n\x85\xa0"
 
 def print_syntax(syntax: Syntax) -> str:
     """Return the text of a syntax tree."""
-    directives = [f"# {one.name}={one.value}\n" for one in syntax.directives]
-    return "".join([*directives, *(_command(command) for command in syntax.commands)])
+    directives = "".join(f"# {one.name}={one.value}\n" for one in syntax.directives)
+    commands = "".join(_command(command) for command in syntax.commands)
+    # A blank line keeps a comment from being read as a directive, and a first word from losing a byte-order mark.
+    return f"{directives}\n{commands}" if commands.startswith(("#", BYTE_ORDER_MARK)) else directives + commands
 
 
 def _command(command: Command) -> str:

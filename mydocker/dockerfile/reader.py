@@ -24,6 +24,7 @@ _FORMS = {"EXEC": "exec", "TEXT": "text", "ITEM": "words", "WORD": "words", "PAI
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _FLAG_PART = re.compile(r"""(["'])((?:[^"'\\]|\\.|(?!\1)["'])*+)(?:\1|\\?\Z)|\\(.|\Z)|([^"'\\]++)""", re.DOTALL)
+_BLANK = re.compile(f"[{SPACES}]")
 _KEYWORD = re.compile(r"\b(?:env|label)\b", re.IGNORECASE)
 # A text that could be meant as a JSON array: these commands look at it when it is no array of strings.
 _EXEC_COMMANDS = {"RUN", "CMD", "ENTRYPOINT", "SHELL", "HEALTHCHECK", "COPY", "ADD", "VOLUME"}
@@ -185,7 +186,7 @@ def _explain(line: str, error: UnexpectedInput) -> DockerfileError:
     text = line.rstrip(SPACES)
     keyword = _KEYWORD.findall(text)[0].upper()
     if isinstance(error, UnexpectedToken) and error.token.type == "$END":
-        name = text.split()[-1]
+        name = _BLANK.split(text)[-1]
         return _error(
             len(text) - len(name),
             len(text),
@@ -194,7 +195,7 @@ def _explain(line: str, error: UnexpectedInput) -> DockerfileError:
             f"write {keyword} {name}=VALUE",
         )
     at = error.pos_in_stream or 0
-    word = re.split(r"\s", text[at:], maxsplit=1)[0]
+    word = _BLANK.split(text[at:], maxsplit=1)[0]
     return _error(
         at,
         at + len(word),

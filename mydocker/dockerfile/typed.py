@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _STAGE_NAME = re.compile(r"[a-z][a-z0-9_.-]*")
-_ONBUILD = re.compile(r"\s*ONBUILD\s*", re.IGNORECASE)
+_ONBUILD = re.compile(r"\s*ONBUILD\s*", re.IGNORECASE | re.ASCII)
 _NO_TRIGGERS = {
     "ONBUILD": "one ONBUILD in another would fire in the grandchild, which is not supported",
     "MAINTAINER": "MAINTAINER is no trigger",
