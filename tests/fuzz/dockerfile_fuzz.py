@@ -2,8 +2,8 @@
 
     python -m tests.fuzz.dockerfile_fuzz CORPUS -runs=1000000 -max_len=4096 -timeout=10
 
-Every input goes through the whole room: parse, type, expand, lint, fix, print. Only `DockerfileError` may come out, what
-is printed must parse to the same tree, and a fixed file must have no more mistakes than before.
+Every input goes through the whole room: parse, type, expand, lint, fix, print. Only `DockerfileError` may come out,
+what is printed must parse to the same tree, and a fixed file must have no more mistakes than before.
 """
 
 from __future__ import annotations
