@@ -1,0 +1,189 @@
+"""Image builds as ordinary doit tasks, for a `dodo.py` of your own.
+
+    from mydocker import pipeline
+
+    def task_app():
+        return pipeline.image("app:1.0", context="app")
+
+    def task_check():
+        return pipeline.run("app:1.0", ["app", "--self-test"], task_dep=["app"])
+
+    def task_release():
+        return pipeline.save("app:1.0", "out/app.tar", task_dep=["check"])
+
+Each function returns a task as a dict (doit: "Tasks"); keyword arguments that it does not know are put into the dict as
+they are (`task_dep`, `file_dep`, `name`, `doc` ...). A task is up to date when doing it again would change nothing: an
+image, when each of its steps would be found in the cache and its name still means the result; a run or an archive, when
+the image that it was made with is still the one of that name. So no `file_dep` has to be listed for a build context.
+
+Values for `getargs`: an image's task has `image` (its id), `digest` (its manifest's) and `name`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from doit.tools import config_changed
+
+from mydocker.build.request import BuildRequest
+from mydocker.engine import Engine
+from mydocker.errors import BuildFailed, MydockerError, NotFound
+
+Task = dict[str, Any]
+Values = Mapping[str, Any]
+
+
+def base(name: str = "base", archive: str | None = None, /, *, root: str | None = None, **task: Any) -> Task:
+    """Return the task that makes a base image: from `archive`, else from this host; done once, until it is removed."""
+
+    def make() -> dict[str, str]:
+        return _values(_engine(root).build_base(archive, name), name)
+
+    return {
+        "actions": [make],
+        "uptodate": [_same_image(name, root)],
+        "clean": [_remover(name, root)],
+        "doc": f"make the base image {name}",
+        **({"file_dep": [archive]} if archive else {}),
+        **task,
+    }
+
+
+def image(
+    name: str,
+    /,
+    context: str = ".",
+    dockerfile: str | None = None,
+    *,
+    target: str = "",
+    build_args: Mapping[str, str] | None = None,
+    root: str | None = None,
+    **task: Any,
+) -> Task:
+    """Return the task that builds the image `name` from a Dockerfile; `target` is the stage (default: the last)."""
+    request = BuildRequest(
+        context=context,
+        dockerfile=dockerfile,
+        tags=(name,),
+        targets=(target,) if target else (),
+        build_args=dict(build_args or {}),
+    )
+
+    def make() -> dict[str, str]:
+        return _values(_engine(root, talk=True).build(request).image, name)
+
+    return {
+        "actions": [make],
+        "uptodate": [_same_image(name, root), _nothing_to_run(request, root)],
+        "clean": [_remover(name, root)],
+        "doc": f"build the image {name}",
+        **task,
+    }
+
+
+def run(
+    name: str, command: Sequence[str] = (), /, *, volumes: Sequence[str] = (), root: str | None = None, **task: Any
+) -> Task:
+    """Return the task that runs a command in a container of the image `name` and fails unless it ends with 0."""
+    words = tuple(command)
+
+    def execute() -> dict[str, str]:
+        from mydocker.creation.request import RunRequest
+
+        engine = _engine(root)
+        found = engine.images.resolve(name)
+        container = engine.create(RunRequest(image=name, command=words, volumes=tuple(volumes), remove=True))
+        status = engine.containers.run_attached(container.id)
+        if status:
+            raise BuildFailed(f"{' '.join(words) or name} ended with exit status {status}")
+        return {"image": str(found.id)}
+
+    return {
+        "actions": [execute],
+        "uptodate": [_same_image(name, root)],
+        "doc": f"run {' '.join(words) or 'its command'} in the image {name}",
+        **task,
+    }
+
+
+def save(
+    name: str,
+    output: str,
+    /,
+    *,
+    form: str = "docker-archive",
+    compression: str = "",
+    root: str | None = None,
+    **task: Any,
+) -> Task:
+    """Return the task that saves the image `name` to the file `output` (see `Engine.save_images` for the forms)."""
+
+    def write() -> dict[str, str]:
+        os.makedirs(os.path.dirname(os.path.abspath(output)), exist_ok=True)
+        engine = _engine(root)
+        engine.save_images([name], output, form, compression)
+        return {"image": str(engine.images.resolve(name).id)}
+
+    return {
+        "actions": [write],
+        "targets": [output],
+        "uptodate": [_same_image(name, root), config_changed({"form": form, "compression": compression})],
+        "clean": True,
+        "doc": f"save the image {name} as {output}",
+        **task,
+    }
+
+
+def _engine(root: str | None, *, talk: bool = False) -> Engine:
+    if not talk:
+        return Engine(root)
+    from mydocker.cli.progress import reporter_for
+
+    return Engine(root, reporter=reporter_for())
+
+
+def _values(made: Any, name: str) -> dict[str, str]:
+    return {"image": str(made.id), "digest": str(made.digest), "name": name}
+
+
+def _same_image(name: str, root: str | None) -> Callable[[Any, Values], bool]:
+    """Return the check that the name still means the image that the task's last run had to do with."""
+
+    def check(task: Any, values: Values) -> bool:
+        try:
+            return values.get("image") == str(_engine(root).images.resolve(name).id)
+        except NotFound:
+            return False
+
+    return check
+
+
+def _nothing_to_run(request: BuildRequest, root: str | None) -> Callable[[], bool]:
+    """Return the check that a build would find every step in the cache."""
+
+    def check() -> bool:
+        from dataclasses import replace
+
+        try:
+            foreseen = _engine(root).build(replace(request, dry_run=True))
+        except MydockerError:
+            return False  # what is wrong is told when the task runs
+        return all(step.outcome == "hit" for step in foreseen.steps)
+
+    return check
+
+
+def _remover(name: str, root: str | None) -> Callable[[], None]:
+    """Return the action of `doit clean`: take the name away; what nothing needs any more goes with the next prune."""
+
+    def remove() -> None:
+        from mydocker.image.reference import Reference
+
+        try:
+            _engine(root).images.untag(Reference.parse(name))
+        except NotFound:
+            return
+
+    return remove
