@@ -1,9 +1,9 @@
-"""The verbs about containers that exist: `ps`, `logs`, `stop`, `remove`."""
+"""Verbs about containers that exist: list, look at, stop, remove."""
 
 from __future__ import annotations
 
 import os
-import sys
+import time
 from typing import TYPE_CHECKING
 
 from mydocker.cli.output import local_time
@@ -17,125 +17,341 @@ if TYPE_CHECKING:
     from mydocker.runtime.record import Container
 
 _HEADER = ("ID", "NAME", "PID", "STATUS", "COMMAND", "CREATED")
-_LONGEST_COMMAND = 40
+_LONGEST_COMMAND = 30
+
+
+def _several(parser: ArgumentParser) -> None:
+    parser.add_argument("container", nargs="+", metavar="CONTAINER", help="names or ids, or unique beginnings of ids")
+
+
+def _each(args: Namespace, context: Context, act: Callable[[str], object]) -> int:
+    """Do something with each container named, print its name, go on after a failure; 1 when any failed."""
+    status = 0
+    for reference in args.container:
+        try:
+            act(reference)
+            context.out.line(reference)
+        except MydockerError as err:
+            context.out.error(err)
+            status = max(status, err.exit_status)
+    return status
 
 
 def ps_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `ps`."""
-    parser.add_argument("-a", "--all", action="store_true", help="all containers (this is the default)")
-    parser.add_argument("--running", action="store_true", help="running containers only")
+    parser.add_argument("-a", "--all", action="store_true", help="all containers (always so)")
+    parser.add_argument("--running", action="store_true", help="only those that run")
     parser.add_argument("-q", "--quiet", action="store_true", help="print ids only")
     parser.add_argument("--no-trunc", action="store_true", help="print whole ids and commands")
+    parser.add_argument("-n", "--last", type=int, default=0, metavar="N", help="only the last N made")
+    parser.add_argument("--filter", action="append", default=[], metavar="KEY=VALUE",
+                        help="status, name, label, ancestor, id, exited, volume, network, health")  # fmt: skip
     parser.add_argument("--format", choices=("table", "json"), default="table", help="form of the list")
 
 
 def ps(args: Namespace, context: Context) -> int:
-    """List containers, newest first."""
-    found = [each for each in context.engine.containers.list() if each.is_running or not args.running]
+    """List containers."""
+    found = [each for each in context.engine.containers.list() if all(_matches(each, text) for text in args.filter)]
+    if args.running:
+        found = [each for each in found if each.is_running]
+    if args.last > 0:
+        found = found[: args.last]
     if args.quiet:
-        for each in found:
-            context.out.line(each.id if args.no_trunc else each.short_id)
+        for container in found:
+            context.out.line(container.id if args.no_trunc else container.short_id)
     elif args.format == "json":
-        context.out.json([_facts(each) for each in found])
+        context.out.json([facts(container) for container in found])
     else:
-        context.out.table(_HEADER, [_row(each, args.no_trunc) for each in found])
+        context.out.table(_HEADER, [_row(container, args.no_trunc) for container in found])
     return 0
+
+
+def _matches(container: Container, text: str) -> bool:
+    key, _, value = text.partition("=")
+    tests: dict[str, Callable[[], bool]] = {
+        "status": lambda: container.state.status == value,
+        "name": lambda: value in container.name,
+        "id": lambda: container.id.startswith(value),
+        "ancestor": lambda: container.image == value or container.image_id.removeprefix("sha256:").startswith(value),
+        "exited": lambda: container.state.status == "exited" and str(container.state.exit_status) == value,
+        "label": lambda: any(value in (name, f"{name}={word}") for name, word in container.labels),
+        "volume": lambda: value in container.volumes or any(value in each.split(":") for each in container.mounts),
+        "network": lambda: container.network == value,
+        "health": lambda: (container.state.health or "none") == value,
+    }
+    if key not in tests:
+        raise UsageError(f"--filter {text}", f"unknown key {key}", ", ".join(tests))
+    return tests[key]()
 
 
 def _row(container: Container, whole: bool) -> tuple[str, ...]:
     command = " ".join(container.command)
     if not whole and len(command) > _LONGEST_COMMAND:
-        command = command[: _LONGEST_COMMAND - 1] + "…"
+        command = command[: _LONGEST_COMMAND - 3] + "..."
     return (
         container.id if whole else container.short_id,
         container.name,
-        str(container.state.pid) if container.is_running else "",
-        _status(container),
+        str(container.state.pid) if container.state.pid else "",
+        status_text(container),
         command,
         local_time(container.created),
     )
 
 
-def _status(container: Container) -> str:
+def status_text(container: Container) -> str:
+    """Return the state for people: `running (healthy)`, `exited (137, out of memory)`."""
     state = container.state
-    return f"{state.status} ({state.exit_status})" if state.status == "exited" else state.status
+    if state.status == "exited":
+        return f"exited ({state.exit_status}, out of memory)" if state.oom_killed else f"exited ({state.exit_status})"
+    return f"{state.status} ({state.health})" if state.health and container.is_running else state.status
 
 
-def _facts(container: Container) -> dict[str, object]:
-    state = container.state
-    return {
-        "id": container.id,
-        "name": container.name,
-        "image": container.image,
-        "image_id": container.image_id,
-        "command": list(container.command),
-        "pid": state.pid if container.is_running else 0,
-        "status": state.status,
-        "exit_status": state.exit_status,
-        "created": container.created,
-        "started": state.started,
-        "finished": state.finished,
-        "labels": dict(container.labels),
-        "mounts": list(container.mounts),
-        "ports": container.ports,
-    }
+def facts(container: Container) -> dict[str, object]:
+    """Return everything about a container as JSON values."""
+    from mydocker.runtime.record import encode
+
+    return {**encode(container), "state": container.state._asdict()}
+
+
+def inspect_arguments(parser: ArgumentParser) -> None:
+    """Declare the arguments of `inspect`."""
+    parser.add_argument("--spec", action="store_true", help="the runtime-spec document instead")
+    _several(parser)
+
+
+def inspect(args: Namespace, context: Context) -> int:
+    """Print everything that is known about containers, as JSON."""
+    containers = context.engine.containers
+    if args.spec:
+        context.out.json([containers.bundle(reference).document() for reference in args.container])
+    else:
+        context.out.json([facts(containers.find(reference)) for reference in args.container])
+    return 0
 
 
 def logs_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `logs`."""
-    parser.add_argument("container", metavar="CONTAINER")
-    parser.add_argument("-f", "--follow", action="store_true", help="go on with what is written from now on")
+    parser.add_argument("-f", "--follow", action="store_true", help="go on until the container ends")
     parser.add_argument("-n", "--tail", default="all", metavar="N", help="only the last N lines")
-    parser.add_argument("-t", "--timestamps", action="store_true", help="print each line's time before it")
+    parser.add_argument("-t", "--timestamps", action="store_true", help="put the time before each line")
+    parser.add_argument("--since", default="", metavar="TIME", help="from then on: 10m (ago), 2026-01-02T03:04:05")
+    parser.add_argument("--until", default="", metavar="TIME", help="up to then")
+    parser.add_argument("container", metavar="CONTAINER", help="name or id")
 
 
 def logs(args: Namespace, context: Context) -> int:
-    """Print what a container wrote: its standard output to ours, its standard error to ours."""
+    """Print what a container wrote, each stream to ours."""
     if args.tail != "all" and not args.tail.isdecimal():
-        raise UsageError(f"logs --tail {args.tail}", "not a number of lines")
+        raise UsageError(f"--tail {args.tail}", "neither a number nor all")
     tail = -1 if args.tail == "all" else int(args.tail)
-    sys.stdout.flush()
-    for entry in context.engine.containers.logs(args.container, follow=args.follow, tail=tail):
-        data = entry.time + b" " + entry.data if args.timestamps else entry.data
-        view = memoryview(data)
-        while view:
-            view = view[os.write(entry.stream, view) :]
+    since, until = _moment(args.since, "--since"), _moment(args.until, "--until")
+    entries = context.engine.containers.logs(args.container, follow=args.follow, tail=tail, since=since, until=until)
+    begins_line = {1: True, 2: True}
+    for entry in entries:
+        stamp = entry.time + b" " if args.timestamps and begins_line[entry.stream] else b""
+        begins_line[entry.stream] = entry.data.endswith(b"\n")
+        _write(entry.stream, stamp + entry.data)
     return 0
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _moment(text: str, flag: str) -> bytes:
+    """Return a time for the log: seconds since 1970, an RFC 3339 time, or how long ago."""
+    if not text:
+        return b""
+    from datetime import UTC, datetime
+
+    from mydocker.creation import words
+    from mydocker.runtime.log import stamp
+
+    try:
+        if text.replace(".", "", 1).isdecimal():
+            seconds = float(text)
+        elif "-" in text:
+            when = datetime.fromisoformat(text)
+            seconds = (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()
+        else:
+            seconds = time.time() - words.seconds(text, flag)
+    except ValueError:
+        raise UsageError(f"{flag} {text}", "not a time", "10m, 1700000000 or 2026-01-02T03:04:05") from None
+    return stamp(int(seconds * 1e9))
+
+
+def start_arguments(parser: ArgumentParser) -> None:
+    """Declare the arguments of `start`."""
+    parser.add_argument("-a", "--attach", action="store_true", help="stay attached and return its exit status")
+    parser.add_argument("-i", "--interactive", action="store_true", help="pass standard input, too")
+    parser.add_argument("--detach-keys", default="", metavar="KEYS", help="keys that detach (ctrl-p,ctrl-q)")
+    _several(parser)
+
+
+def start(args: Namespace, context: Context) -> int:
+    """Start containers that are not running."""
+    containers = context.engine.containers
+    if not args.attach and not args.interactive:
+        return _each(args, context, containers.start)
+    if len(args.container) > 1:
+        raise UsageError("start -a", "more than one container")
+    stdin = 0 if args.interactive else None
+    status = containers.run_interactive(args.container[0], stdin=stdin, detach_keys=args.detach_keys)
+    return 0 if status is None else status
+
+
+def attach_arguments(parser: ArgumentParser) -> None:
+    """Declare the arguments of `attach`."""
+    parser.add_argument("--no-stdin", action="store_true", help="do not pass standard input")
+    parser.add_argument("--detach-keys", default="", metavar="KEYS", help="keys that detach (ctrl-p,ctrl-q)")
+    parser.add_argument("--sig-proxy", default="true", choices=("true", "false"), help="pass signals on (true)")
+    parser.add_argument("container", metavar="CONTAINER", help="name or id")
+
+
+def attach(args: Namespace, context: Context) -> int:
+    """Connect to a running container; return its exit status."""
+    stdin = None if args.no_stdin else 0
+    proxy = args.sig_proxy == "true"
+    keys = args.detach_keys
+    status = context.engine.containers.attach(args.container, stdin=stdin, detach_keys=keys, pass_signals=proxy)
+    return 0 if status is None else status
 
 
 def stop_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `stop`."""
-    parser.add_argument("container", nargs="+", metavar="CONTAINER")
-    parser.add_argument(
-        "-t", "--time", type=float, metavar="SECONDS", help="how long to wait before killing (default: 10)"
-    )
+    parser.add_argument("-t", "--time", type=float, metavar="SECONDS", help="how long to wait before killing (10)")
+    _several(parser)
 
 
 def stop(args: Namespace, context: Context) -> int:
-    """Stop containers with their stop signal; those that do not end in time are killed."""
-    return _each(args.container, context, lambda name: context.engine.containers.stop(name, timeout=args.time))
+    """Stop running containers."""
+    return _each(args, context, lambda reference: context.engine.containers.stop(reference, timeout=args.time))
+
+
+def restart_arguments(parser: ArgumentParser) -> None:
+    """Declare the arguments of `restart`."""
+    stop_arguments(parser)
+
+
+def restart(args: Namespace, context: Context) -> int:
+    """Stop containers and start them again."""
+
+    def again(reference: str) -> None:
+        context.engine.containers.stop(reference, timeout=args.time)
+        context.engine.containers.start(reference)
+
+    return _each(args, context, again)
+
+
+def kill_arguments(parser: ArgumentParser) -> None:
+    """Declare the arguments of `kill`."""
+    parser.add_argument("-s", "--signal", default="KILL", metavar="SIGNAL", help="what to send (KILL)")
+    _several(parser)
+
+
+def kill(args: Namespace, context: Context) -> int:
+    """Send a signal to running containers."""
+    from mydocker.runtime.ending import parse_signal
+
+    number = parse_signal(args.signal)
+    return _each(args, context, lambda reference: context.engine.containers.kill(reference, number))
+
+
+def pause_arguments(parser: ArgumentParser) -> None:
+    """Declare the arguments of `pause`."""
+    _several(parser)
+
+
+def pause(args: Namespace, context: Context) -> int:
+    """Freeze containers."""
+    return _each(args, context, context.engine.containers.pause)
+
+
+def unpause_arguments(parser: ArgumentParser) -> None:
+    """Declare the arguments of `unpause`."""
+    _several(parser)
+
+
+def unpause(args: Namespace, context: Context) -> int:
+    """Let frozen containers go on."""
+    return _each(args, context, context.engine.containers.unpause)
+
+
+def wait_arguments(parser: ArgumentParser) -> None:
+    """Declare the arguments of `wait`."""
+    _several(parser)
+
+
+def wait(args: Namespace, context: Context) -> int:
+    """Wait until containers have ended; print their exit statuses."""
+    for reference in args.container:
+        context.out.line(str(context.engine.containers.wait(reference)))
+    return 0
 
 
 def remove_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `remove`."""
-    parser.add_argument("container", nargs="+", metavar="CONTAINER")
-    parser.add_argument("-f", "--force", action="store_true", help="kill it first when it is running")
+    parser.add_argument("-f", "--force", action="store_true", help="kill it first if it runs")
+    parser.add_argument("-v", "--volumes", action="store_true", help="remove its anonymous volumes, too")
+    _several(parser)
 
 
 def remove(args: Namespace, context: Context) -> int:
-    """Remove containers and everything in them."""
-    return _each(args.container, context, lambda name: context.engine.containers.remove(name, force=args.force))
+    """Remove containers."""
+
+    def away(reference: str) -> None:
+        gone = context.engine.containers.remove(reference, force=args.force)
+        if args.volumes or gone.auto_remove:
+            _remove_anonymous(context, gone)
+
+    return _each(args, context, away)
 
 
-def _each(names: list[str], context: Context, action: Callable[[str], object]) -> int:
-    """Do something to each container, name those that it was done to, and go on after an error."""
-    status = 0
-    for name in names:
-        try:
-            action(name)
-        except MydockerError as error:
-            context.out.error(error)
-            status = error.exit_status
-        else:
-            context.out.line(name)
-    return status
+def _remove_anonymous(context: Context, gone: Container) -> None:
+    volumes = context.engine.volumes
+    used = [name for each in context.engine.containers.list() for name in each.volumes]
+    for name in gone.volumes:
+        if name not in used and volumes.find(name).anonymous:
+            volumes.remove(name, used)
+
+
+def rename_arguments(parser: ArgumentParser) -> None:
+    """Declare the arguments of `rename`."""
+    parser.add_argument("container", metavar="CONTAINER", help="name or id")
+    parser.add_argument("name", metavar="NAME", help="the new name")
+
+
+def rename(args: Namespace, context: Context) -> int:
+    """Give a container another name."""
+    context.engine.containers.rename(args.container, args.name)
+    return 0
+
+
+def port_arguments(parser: ArgumentParser) -> None:
+    """Declare the arguments of `port`."""
+    parser.add_argument("container", metavar="CONTAINER", help="name or id")
+
+
+def port(args: Namespace, context: Context) -> int:
+    """Print the ports of a container."""
+    for text in context.engine.containers.find(args.container).ports.split(", "):
+        if text:
+            context.out.line(text)
+    return 0
+
+
+def prune_arguments(parser: ArgumentParser) -> None:
+    """Declare the arguments of `prune`."""
+    parser.add_argument("-f", "--force", action="store_true", help="accepted; nothing is asked")
+
+
+def prune(args: Namespace, context: Context) -> int:
+    """Remove all containers that do not run."""
+    containers = context.engine.containers
+    for container in containers.list():
+        if not container.is_running and not containers.bundle(container.id).is_kept():
+            containers.remove(container.id)
+            context.out.line(container.id)
+    return 0

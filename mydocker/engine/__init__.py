@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from mydocker.build.plan import Base
     from mydocker.build.request import BuildRequest, BuildResult
-    from mydocker.engine.creating import RunRequest
+    from mydocker.creation import RunRequest
+    from mydocker.creation.volumes import Volumes
     from mydocker.events import Reporter
     from mydocker.image.image import Image
     from mydocker.image.layout import Layout
@@ -78,6 +79,13 @@ class Engine:
             self._containers = Containers(self.layout.containers)
             self._containers.recover()
         return self._containers
+
+    @property
+    def volumes(self) -> Volumes:
+        """The volumes of the store."""
+        from mydocker.creation.volumes import Volumes
+
+        return Volumes(f"{self.layout.root}/volumes")
 
     def _pins(self) -> frozenset[str]:
         """Return the snapshots (hex names) that containers stand on, and the layers that the build cache remembers."""
@@ -137,9 +145,9 @@ class Engine:
 
         The image `base` is made when it is asked for and not there yet.
         """
-        from mydocker.engine.creating import create
+        from mydocker.creation.create import Rooms, create
 
-        return create(request, self._image(request.image), self.images, self.containers)
+        return create(Rooms(self.images, self.containers, self.volumes), self._image(request.image), request)
 
     # Saving ----------------------------------------------------------------------------------------------------------
 

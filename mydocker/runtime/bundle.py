@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from mydocker.linux.files import remove_tree
+from mydocker.runtime.cgroups.hierarchy import Cgroup, detect
 from mydocker.runtime.record import Container, State, decode, encode, read_json, write_json
 
 if TYPE_CHECKING:
@@ -139,3 +140,8 @@ def bundles(top: str) -> list[Bundle]:
     except FileNotFoundError:
         return []
     return [Bundle(top, name) for name in names if len(name) == 64 and not name.startswith(".")]
+
+
+def group_of(bundle: Bundle) -> Cgroup:
+    """Return a container's control group."""
+    return Cgroup(detect(), str(bundle.document()["linux"]["cgroupsPath"]).strip("/"))

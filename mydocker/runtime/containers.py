@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from mydocker.errors import Busy, MydockerError, NameTaken, NotFound, StoreError, UsageError
 from mydocker.runtime import ending, rootfs, spec
 from mydocker.runtime import keeper as keeping
-from mydocker.runtime.bundle import Bundle, bundles
-from mydocker.runtime.cgroups.hierarchy import Cgroup, detect
-from mydocker.runtime.record import EXITED, Container, State, write_json
+from mydocker.runtime.bundle import Bundle, bundles, group_of
+from mydocker.runtime.record import CREATED, EXITED, Container, State, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,7 +22,9 @@ if TYPE_CHECKING:
     from mydocker.runtime import log
     from mydocker.runtime.carrier import Front
     from mydocker.runtime.joining import ExecOptions
-    from mydocker.runtime.options import ContainerOptions
+    from mydocker.runtime.options import ContainerOptions, Limits
+    from mydocker.runtime.record import Restart
+    from mydocker.runtime.usage import Process, Usage
 
 _NAME_FIRST = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 _NAME_REST = _NAME_FIRST | frozenset("_.-")
@@ -148,6 +149,16 @@ class Containers(NamedTuple):
         self._erase(bundle, container)
         return container
 
+    def discard_unstarted(self, identifier: str) -> None:
+        """Remove a container that was made to be removed at its end and never began; any other is left alone."""
+        bundle = Bundle(self.directory, identifier)
+        try:
+            container = bundle.read()
+        except FileNotFoundError:
+            return
+        if container.auto_remove and container.state.status == CREATED and not bundle.is_kept():
+            self._erase(bundle, container)
+
     def _erase(self, bundle: Bundle, container: Container) -> None:
         name = f"{self.directory}/names/{container.name}"
         if os.path.islink(name) and os.readlink(name) == bundle.id:
@@ -163,6 +174,7 @@ class Containers(NamedTuple):
         stdin: int | None = None,
         stdout: int = 1,
         stderr: int = 2,
+        pass_signals: bool = True,
     ) -> int:
         """Start a container without a terminal and carry its streams until it ends; return its exit status.
 
@@ -174,7 +186,7 @@ class Containers(NamedTuple):
         post = self.take_post(bundle)
         try:
             container = self._read(bundle)
-            kept = keeping.Keeper(bundle, container, Foreground(stdin, stdout, stderr))
+            kept = keeping.Keeper(bundle, container, Foreground(stdin, stdout, stderr, pass_signals))
             try:
                 kept.start()
             except MydockerError as err:
@@ -286,6 +298,16 @@ class Containers(NamedTuple):
         )
         return Carrier(started, streams, front).finish()
 
+    def exec_detached(self, reference: str, options: ExecOptions) -> None:
+        """Run a further process in a running container and leave it alone. For a process with one thread."""
+        from mydocker.runtime import joining
+
+        null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)
+        try:
+            joining.start(self.bundle(reference), options, (null, null, null), die_with_parent=False)
+        finally:
+            os.close(null)
+
     # Ending ----------------------------------------------------------------------------------------------------------
 
     def stop(self, reference: str, *, timeout: float | None = None) -> None:
@@ -314,6 +336,21 @@ class Containers(NamedTuple):
 
         pausing.resume(self.bundle(reference))
 
+    def update(self, reference: str, limits: Limits, policy: Restart | None = None) -> None:
+        """Change limits (those that are not 0 or empty) and restart policy, of a running container at once."""
+        bundle = self.bundle(reference)
+        with bundle.changing():
+            container = self._read(bundle)
+            document = bundle.document()
+            resources = spec.limits(limits)
+            if container.is_running:
+                group_of(bundle).update(resources)
+            for key, values in resources.items():
+                document["linux"]["resources"].setdefault(key, {}).update(values)
+            write_json(bundle.file("config.json"), document)
+            if policy is not None:
+                bundle.write(container._replace(restart=policy))
+
     # Looking inside --------------------------------------------------------------------------------------------------
 
     def logs(
@@ -326,6 +363,21 @@ class Containers(NamedTuple):
         return log.read(
             bundle.file("log"), tail=tail, since=since, until=until, follow=bundle.is_kept if follow else None
         )
+
+    def usage(self, reference: str) -> Usage:
+        """Return what a running container uses now."""
+        from mydocker.runtime import usage
+
+        return usage.measure(group_of(self.bundle(reference)))
+
+    def processes(self, reference: str) -> tuple[Process, ...]:
+        """Return the processes of a container, oldest first. Raise Busy when it does not run."""
+        from mydocker.runtime import usage
+
+        bundle = self.bundle(reference)
+        if not self._read(bundle).is_running:
+            raise Busy(f"container {reference} is not running")
+        return tuple(usage.processes(group_of(bundle)))
 
     @contextmanager
     def rootfs_fd(self, reference: str) -> Iterator[int]:
@@ -386,12 +438,12 @@ class Containers(NamedTuple):
         """Clear one bundle whose keeper is dead; its container died with it."""
         try:
             container = bundle.read()
-            path = str(bundle.document()["linux"]["cgroupsPath"])
+            group = group_of(bundle)
         except (FileNotFoundError, StoreError, KeyError):
             bundle.remove()  # it was never finished, so nobody was told about it
             return
         keeping.Hook(container.hook, container.hook_arguments).detach()
-        Cgroup(detect(), path.strip("/")).remove()
+        group.remove()
         if container.auto_remove:
             self._erase(bundle, container)
         elif container.is_running:

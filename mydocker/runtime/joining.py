@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from mydocker.errors import Busy
 from mydocker.linux import namespaces
 from mydocker.runtime import launch, plan, spec
+from mydocker.runtime.bundle import group_of
 from mydocker.runtime.ending import open_process
-from mydocker.runtime.pausing import group_of
 from mydocker.runtime.record import PAUSED
 
 if TYPE_CHECKING:

@@ -5,16 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mydocker.errors import Busy
-from mydocker.runtime.cgroups.hierarchy import Cgroup, detect
+from mydocker.runtime.bundle import group_of
 from mydocker.runtime.record import PAUSED, RUNNING
 
 if TYPE_CHECKING:
     from mydocker.runtime.bundle import Bundle
-
-
-def group_of(bundle: Bundle) -> Cgroup:
-    """Return a container's control group."""
-    return Cgroup(detect(), str(bundle.document()["linux"]["cgroupsPath"]).strip("/"))
 
 
 def pause(bundle: Bundle) -> None:

@@ -234,12 +234,15 @@ def _device(device: Device) -> dict[str, Any]:
 
 
 def _resources(options: ContainerOptions) -> dict[str, Any]:
-    limits = options.limits
+    return {"devices": _device_rules(options), **limits(options.limits)}
+
+
+def limits(limits: Limits) -> dict[str, Any]:
+    """Return limits as the document's `linux.resources`, without devices; what is not limited is left out."""
     cpu: dict[str, Any] = {"shares": limits.cpu_shares, "cpus": limits.cpuset_cpus, "mems": limits.cpuset_mems}
     if limits.cpus:
         cpu |= {"period": _PERIOD, "quota": int(limits.cpus * _PERIOD)}
-    resources: dict[str, Any] = {"devices": _device_rules(options)}
-    resources["memory"] = _memory(limits)
+    resources: dict[str, Any] = {"memory": _memory(limits)}
     resources["cpu"] = {key: value for key, value in cpu.items() if value}
     resources["pids"] = {"limit": limits.pids} if limits.pids else {}
     resources["blockIO"] = {"weight": limits.blkio_weight} if limits.blkio_weight else {}

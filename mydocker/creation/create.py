@@ -1,0 +1,353 @@
+"""The making of a container: an image's config and a request come together here, and nowhere else."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mydocker.creation import volumes as volume_words
+from mydocker.creation import words
+from mydocker.creation.volumes import Volumes, Wanted
+from mydocker.errors import Busy, UsageError
+from mydocker.runtime.options import ContainerOptions, Device, Limits, Mount
+from mydocker.runtime.program import DEFAULT_PATH
+from mydocker.runtime.record import Container, Health
+from mydocker.runtime.rootfs import overlay_fd
+
+if TYPE_CHECKING:
+    from mydocker.creation.request import RunRequest
+    from mydocker.image.image import Image
+    from mydocker.image.store import ImageStore
+    from mydocker.runtime.bundle import Bundle
+    from mydocker.runtime.containers import Containers
+
+_STOP_TIMEOUT = 10.0
+_LARGEST_PROFILE = 4 << 20
+
+
+class Network(NamedTuple):
+    """How a container is connected: the runtime's word, what its record shows, and who sets it up (see `Container`)."""
+
+    mode: str = "none"
+    name: str = "none"
+    hook: str = ""
+    hook_arguments: tuple[str, ...] = ()
+    ports: str = ""
+
+
+class Rooms(NamedTuple):
+    """What a container is made from: the store's images, containers and volumes."""
+
+    images: ImageStore
+    containers: Containers
+    volumes: Volumes
+
+
+def create(rooms: Rooms, image: Image, request: RunRequest, network: Network | None = None) -> Container:
+    """Make a container of `image`, not running yet. Raise UsageError, NotFound, NameTaken, Busy.
+
+    `network` is given by who knows networks; without it, `request.network` is none, host, `container:REFERENCE` or the
+    path of a network namespace.
+    """
+    connected = network or local_network(rooms.containers, request.network)
+    lower = rooms.images.snapshot_dirs(image)
+    wanted = _wanted(image, request)
+    mounts, used = _prepare_mounts(wanted, rooms.volumes, lower)
+    facts = _facts(image, request)._replace(
+        lower=lower,
+        volumes=used,
+        network=connected.name,
+        ports=connected.ports,
+        hook=connected.hook,
+        hook_arguments=connected.hook_arguments,
+        mounts=tuple(f"{mount.source}:{mount.target}" for mount in mounts if mount.kind == "bind"),
+    )
+    joined = _namespaces(rooms.containers, request)
+    options = _options(image, request)._replace(network=connected.mode, **joined)
+
+    def place(bundle: Bundle) -> ContainerOptions:
+        hostname = options.hostname or ("" if options.uts != "private" else bundle.id[:12])
+        files = _files(bundle, request, hostname, {mount.target for mount in mounts})
+        return options._replace(hostname=hostname, mounts=(*files, *mounts))
+
+    return rooms.containers.create(facts, place)
+
+
+def local_network(containers: Containers, text: str) -> Network:
+    """Return the connection for what needs no network to be made. Raise UsageError for a network's name."""
+    if text in ("", "none"):
+        return Network()
+    if text == "host":
+        return Network("host", "host")
+    kind, _, reference = text.partition(":")
+    if kind == "container" and reference:
+        return Network(_namespace_of(containers, reference, "net"), text)
+    if text.startswith("/"):
+        return Network(text, text)
+    raise UsageError(f"--network {text}", "no such network", "none, host, container:NAME, or a network's name")
+
+
+def _namespace_of(containers: Containers, reference: str, kind: str) -> str:
+    container = containers.find(reference)
+    if not container.is_running:
+        raise Busy(f"cannot share the namespaces of {reference}", "it is not running", f"mydocker start {reference}")
+    return f"/proc/{container.state.pid}/ns/{kind}"
+
+
+def _namespaces(containers: Containers, request: RunRequest) -> dict[str, Any]:
+    """Return the values of `pid`, `ipc`, `uts` and `cgroupns` for host, private or container:REFERENCE."""
+    found: dict[str, Any] = {}
+    for field, text in request.namespaces:
+        kind, _, reference = text.partition(":")
+        if kind == "container" and reference and field in ("pid", "ipc"):
+            found[field] = _namespace_of(containers, reference, field)
+        elif text in ("host", "private"):
+            found[field] = text
+        elif text:
+            raise UsageError(f"--{field} {text}", "unknown", "host, private, or container:NAME for --pid and --ipc")
+    return found
+
+
+def _facts(image: Image, request: RunRequest) -> Container:
+    config = image.config
+    return Container(
+        id="",
+        name=request.name,
+        image=image.title,
+        image_id=str(image.id),
+        command=_argv(image, request),
+        created=0.0,
+        labels=tuple(({**config.labels, **dict(words.pairs(request.labels, "--label"))}).items()),
+        tty=request.tty,
+        interactive=request.interactive,
+        auto_remove=request.remove,
+        stop_signal=_signal(request.stop_signal or config.stop_signal),
+        stop_timeout=_STOP_TIMEOUT if request.stop_timeout is None else request.stop_timeout,
+        restart=words.restart(request.restart),
+        health=_health(image, request),
+        log_limit=words.log_limit(request.log_options),
+    )
+
+
+def _argv(image: Image, request: RunRequest) -> tuple[str, ...]:
+    """Return the command: --entrypoint replaces the image's and drops its CMD; words given replace CMD (docker)."""
+    config = image.config
+    if request.entrypoint is not None:
+        return (*((request.entrypoint,) if request.entrypoint else ()), *request.command)
+    return (*config.entrypoint, *(request.command or config.cmd))
+
+
+def _signal(text: str) -> int:
+    if not text:
+        return signal.SIGTERM
+    from mydocker.runtime.ending import parse_signal
+
+    return parse_signal(text)
+
+
+def _health(image: Image, request: RunRequest) -> Health:
+    """Return the health check; durations of an image are nanoseconds."""
+    asked, given = request.health, image.config.healthcheck
+    command: tuple[str, ...] = ()
+    if asked.command:
+        command = ("/bin/sh", "-c", asked.command)
+    elif given is not None and given.test[:1] == ("CMD",):
+        command = given.test[1:]
+    elif given is not None and given.test[:1] == ("CMD-SHELL",):
+        command = ("/bin/sh", "-c", *given.test[1:])
+    if asked.none or not command:
+        return Health()
+
+    def chosen(word: str, flag: str, nanoseconds: int, default: float) -> float:
+        return words.seconds(word, flag) or nanoseconds / 1e9 or default
+
+    defaults = Health()
+    return Health(
+        command,
+        chosen(asked.interval, "--health-interval", given.interval if given else 0, defaults.interval),
+        chosen(asked.timeout, "--health-timeout", given.timeout if given else 0, defaults.timeout),
+        chosen(asked.start_period, "--health-start-period", given.start_period if given else 0, 0.0),
+        chosen(asked.start_interval, "--health-start-interval", given.start_interval if given else 0,
+               defaults.start_interval),
+        asked.retries or (given.retries if given else 0) or defaults.retries,
+    )  # fmt: skip
+
+
+def _options(image: Image, request: RunRequest) -> ContainerOptions:
+    config = image.config
+    base = (
+        config.env if any(entry.startswith("PATH=") for entry in config.env) else (f"PATH={DEFAULT_PATH}", *config.env)
+    )
+    if request.tty:
+        base = (*base, "TERM=xterm")
+    no_new_privileges, profile, masked = _security(request)
+    workdir = request.workdir or config.working_dir or "/"
+    if not workdir.startswith("/"):
+        raise UsageError(f"-w {workdir}", "the working directory is an absolute path")
+    return ContainerOptions(
+        argv=_argv(image, request),
+        env=words.environment(base, request.env_files, request.env, dict(os.environ)),
+        cwd=os.path.normpath(workdir).replace("//", "/"),
+        user=request.user or config.user,
+        groups=request.groups,
+        tty=request.tty,
+        hostname=request.hostname,
+        domainname=request.domainname,
+        devices=_devices(request),
+        limits=_limits(request),
+        rlimits=words.limits(request.ulimits),
+        sysctls=words.pairs(request.sysctls, "--sysctl"),
+        cap_add=request.cap_add,
+        cap_drop=request.cap_drop,
+        privileged=request.privileged,
+        read_only=request.read_only,
+        no_new_privileges=no_new_privileges,
+        seccomp=profile,
+        masked=masked,
+        init=request.init,
+        shm_size=words.size(request.shm_size, "--shm-size") or ContainerOptions(()).shm_size,
+        oom_score=request.oom_score,
+        cgroup_parent=request.cgroup_parent or ContainerOptions(()).cgroup_parent,
+        annotations=words.pairs(request.annotations, "--annotation"),
+    )
+
+
+def _limits(request: RunRequest) -> Limits:
+    asked = request.limits
+    if asked.cpus < 0 or asked.pids < -1:
+        raise UsageError("--cpus and --pids-limit", "less than nothing")
+    return Limits(
+        memory=words.memory(asked.memory, "-m"),
+        memory_swap=words.memory(asked.memory_swap, "--memory-swap"),
+        memory_reservation=words.memory(asked.memory_reservation, "--memory-reservation"),
+        cpu_shares=asked.cpu_shares,
+        cpus=asked.cpus,
+        cpuset_cpus=asked.cpuset_cpus,
+        cpuset_mems=asked.cpuset_mems,
+        pids=max(asked.pids, 0),
+        blkio_weight=asked.blkio_weight,
+        oom_kill_disable=asked.oom_kill_disable,
+    )
+
+
+def _security(request: RunRequest) -> tuple[bool, dict[str, Any] | None, bool]:
+    """Return no_new_privs, the system call profile and whether paths are masked, for the words of --security-opt."""
+    no_new_privileges, profile, masked = False, None, True
+    for entry in request.security:
+        key, _, value = entry.replace("=", ":", 1).partition(":")
+        if key == "no-new-privileges" and value in ("", "true", "false"):
+            no_new_privileges = value != "false"
+        elif key == "seccomp" and value:
+            profile = {} if value == "unconfined" else None if value in ("builtin", "default") else _profile(value)
+        elif key == "systempaths" and value == "unconfined":
+            masked = False
+        elif key not in ("apparmor", "label"):  # accepted and empty here: this runtime sets neither
+            raise UsageError(f"--security-opt {entry}", "unknown", "no-new-privileges, seccomp=FILE|unconfined ...")
+    return no_new_privileges, profile, masked
+
+
+def _profile(path: str) -> dict[str, Any]:
+    try:
+        with open(path, "rb") as file:
+            content = file.read(_LARGEST_PROFILE)
+        found = json.loads(content)
+    except (OSError, ValueError) as err:
+        raise UsageError(f"--security-opt seccomp={path}", str(err)) from err
+    if not isinstance(found, dict) or "defaultAction" not in found:
+        raise UsageError(f"--security-opt seccomp={path}", "not a profile: it has no defaultAction")
+    return found
+
+
+def _devices(request: RunRequest) -> tuple[Device, ...]:
+    if not request.privileged:
+        return words.devices(request.devices)
+    present = [entry.path for entry in os.scandir("/dev") if not entry.is_dir(follow_symlinks=False)]
+    ordinary = {
+        "/dev/null",
+        "/dev/zero",
+        "/dev/full",
+        "/dev/random",
+        "/dev/urandom",
+        "/dev/tty",
+        "/dev/console",
+        "/dev/ptmx",
+    }
+    nodes = [path for path in sorted(present) if path not in ordinary and _is_device(path)]
+    return (*words.devices(tuple(nodes)), *words.devices(request.devices))
+
+
+def _is_device(path: str) -> bool:
+    import stat
+
+    mode = os.lstat(path).st_mode
+    return stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
+
+
+def _wanted(image: Image, request: RunRequest) -> list[Wanted]:
+    """Return what is to be mounted: the flags', and an anonymous volume for each VOLUME of the image left over."""
+    asked = [
+        *(volume_words.parse_volume(text) for text in request.volumes),
+        *(volume_words.parse_mount(text) for text in request.mounts),
+        *(volume_words.parse_tmpfs(text) for text in request.tmpfs),
+    ]
+    taken: set[str] = set()
+    for wanted in asked:
+        if wanted.target in taken:
+            raise UsageError(f"two things to mount on {wanted.target}")
+        taken.add(wanted.target)
+    for declared in image.config.volumes:
+        target = os.path.normpath("/" + declared).replace("//", "/")
+        if target != "/" and target not in taken:
+            asked.append(Wanted(target, "", "volume"))
+            taken.add(target)
+    return asked
+
+
+def _prepare_mounts(
+    wanted: list[Wanted], volumes: Volumes, lower: tuple[str, ...]
+) -> tuple[tuple[Mount, ...], tuple[str, ...]]:
+    if not any(entry.is_volume for entry in wanted):
+        prepared = [volume_words.prepare(entry, volumes, -1) for entry in wanted]
+    else:
+        with overlay_fd(lower) as root:
+            prepared = [volume_words.prepare(entry, volumes, root) for entry in wanted]
+    return tuple(mount for mount, _ in prepared), tuple(name for _, name in prepared if name)
+
+
+def _files(bundle: Bundle, request: RunRequest, hostname: str, taken: set[str]) -> tuple[Mount, ...]:
+    """Write the files about names that a container has of its own, and return their mounts."""
+    lines = ["127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback"]
+    if hostname:
+        lines.append(f"127.0.1.1\t{hostname}")
+    for entry in request.hosts:
+        name, _, address = entry.replace("=", ":", 1).partition(":")
+        if not name or not address:
+            raise UsageError(f"--add-host {entry}", "not of the form NAME:ADDRESS")
+        lines.append(f"{address}\t{name}")
+    contents = {"hostname": f"{hostname}\n", "hosts": "\n".join(lines) + "\n", "resolv.conf": _resolv(request)}
+    mounts = []
+    for name, content in contents.items():
+        if f"/etc/{name}" in taken:
+            continue
+        path = bundle.file(name)
+        with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
+            os.fchmod(file.fileno(), 0o644)
+            file.write(content)
+        mounts.append(Mount(f"/etc/{name}", path, "bind", ()))
+    return tuple(mounts)
+
+
+def _resolv(request: RunRequest) -> str:
+    """Return /etc/resolv.conf: --dns, the file of -resolv, else the host's."""
+    if request.dns:
+        return "".join(f"nameserver {server}\n" for server in request.dns)
+    path = request.resolv or "/etc/resolv.conf"
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            return file.read(1 << 20)
+    except OSError as err:
+        if not request.resolv:
+            return ""
+        raise UsageError(f"-resolv {path}", err.strerror or str(err)) from err

@@ -1,0 +1,84 @@
+"""What `run` and `create` are asked for: docker's flags, as words; `mydocker.creation.words` gives them a meaning."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class HealthRequest(NamedTuple):
+    """The flags --health-*; empty and 0 leave the image's, `none` switches its check off."""
+
+    command: str = ""
+    interval: str = ""
+    timeout: str = ""
+    start_period: str = ""
+    start_interval: str = ""
+    retries: int = 0
+    none: bool = False
+
+
+class LimitRequest(NamedTuple):
+    """The flags that limit what a container may use, sizes as words like `100m`."""
+
+    memory: str = ""
+    memory_swap: str = ""
+    memory_reservation: str = ""
+    cpu_shares: int = 0
+    cpus: float = 0.0
+    cpuset_cpus: str = ""
+    cpuset_mems: str = ""
+    pids: int = 0
+    blkio_weight: int = 0
+    oom_kill_disable: bool = False
+
+
+class RunRequest(NamedTuple):
+    """Everything that `run` and `create` take. What is empty is left to the image, or to the defaults.
+
+    `network` is none, host, `container:REFERENCE`, the path of a network namespace, or the name of a network.
+    `resolv` is a file to be the container's /etc/resolv.conf; `namespaces` are the flags --pid --ipc --uts --cgroupns.
+    """
+
+    image: str
+    command: tuple[str, ...] = ()
+    name: str = ""
+    tty: bool = False
+    interactive: bool = False
+    remove: bool = False
+    env: tuple[str, ...] = ()
+    env_files: tuple[str, ...] = ()
+    workdir: str = ""
+    user: str = ""
+    entrypoint: str | None = None
+    hostname: str = ""
+    domainname: str = ""
+    labels: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    mounts: tuple[str, ...] = ()
+    tmpfs: tuple[str, ...] = ()
+    limits: LimitRequest = LimitRequest()
+    ulimits: tuple[str, ...] = ()
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    security: tuple[str, ...] = ()
+    privileged: bool = False
+    read_only: bool = False
+    devices: tuple[str, ...] = ()
+    sysctls: tuple[str, ...] = ()
+    init: bool = False
+    restart: str = "no"
+    stop_signal: str = ""
+    stop_timeout: float | None = None
+    health: HealthRequest = HealthRequest()
+    network: str = ""
+    publish: tuple[str, ...] = ()
+    resolv: str = ""
+    dns: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    namespaces: tuple[tuple[str, str], ...] = ()
+    cgroup_parent: str = ""
+    shm_size: str = ""
+    groups: tuple[str, ...] = ()
+    oom_score: int | None = None
+    log_options: tuple[str, ...] = ()
+    annotations: tuple[str, ...] = ()
