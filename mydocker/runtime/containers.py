@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from mydocker.errors import Busy, MydockerError, NameTaken, NotFound, StoreError, UsageError
-from mydocker.runtime import ending, rootfs, spec
+from mydocker.runtime import ending, journal, rootfs, spec
 from mydocker.runtime import keeper as keeping
 from mydocker.runtime.bundle import Bundle, bundles, group_of
 from mydocker.runtime.record import CREATED, EXITED, Container, State, write_json
@@ -69,6 +69,7 @@ class Containers(NamedTuple):
             if post is not None:
                 os.close(post)
         _unlink(bundle.marker)
+        journal.note(self.directory, "create", identifier, name, image=container.image)
         return container
 
     def _take_name(self, name: str, identifier: str) -> None:
@@ -164,6 +165,7 @@ class Containers(NamedTuple):
         if os.path.islink(name) and os.readlink(name) == bundle.id:
             _unlink(name)
         bundle.remove()
+        journal.note(self.directory, "destroy", bundle.id, container.name)
 
     # Running ---------------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ import importlib
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
-from mydocker.runtime import launch, log, sandbox
+from mydocker.runtime import journal, launch, log, sandbox
 from mydocker.runtime.carrier import Carrier, make_streams
 from mydocker.runtime.cgroups.hierarchy import Cgroup, detect
 from mydocker.runtime.record import EXITED, RUNNING, Container
@@ -80,7 +80,11 @@ class Keeper:
                 finished=0.0, exit_status=0, error="", oom_killed=False,
             )  # fmt: skip
             self.bundle.write_state(state)
+        self._note("start")
         return self.carrier
+
+    def _note(self, action: str, **facts: Any) -> None:
+        journal.note(self.bundle.top, action, self.bundle.id, self.container.name, **facts)
 
     def run(self) -> int:
         """Carry bytes until the container has ended; return its exit status, everything of this run released."""
@@ -93,6 +97,7 @@ class Keeper:
                 status=EXITED, pid=0, ticks=0, finished=time.time(), exit_status=status, oom_killed=killed
             )
             self.bundle.write_state(state, durable=not self.container.auto_remove)
+        self._note("oom" if killed else "die", exit_status=status)
         self._front.disconnect(status)
         return status
 
