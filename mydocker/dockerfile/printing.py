@@ -20,12 +20,14 @@ _PROTECTED = "\"'\\ \t\v\f\r\n\x85\xa0"
 def print_syntax(syntax: Syntax) -> str:
     """Return the text of a syntax tree."""
     directives = "".join(f"# {one.name}={one.value}\n" for one in syntax.directives)
-    commands = "".join(_command(command) for command in syntax.commands)
+    commands = "".join(_command(command, syntax.escape) for command in syntax.commands)
     # A blank line keeps a comment from being read as a directive, and a first word from losing a byte-order mark.
     return f"{directives}\n{commands}" if commands.startswith(("#", BYTE_ORDER_MARK)) else directives + commands
 
 
-def _command(command: Command) -> str:
+def _command(command: Command, escape: str) -> str:
+    if not command.keyword.text:
+        return f"{escape}\n"  # a continuation that the end of the file leaves empty
     comments = "".join(f"# {comment}\n" for comment in command.comments)
     documents = "".join(f"{one.content}{one.name}\n" for one in command.heredocs)
     return f"{comments}{_line(command)}\n{documents}"

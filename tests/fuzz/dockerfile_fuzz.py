@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 
-import atheris
+import atheris  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
 with atheris.instrument_imports(include=["mydocker.dockerfile"]):
     from mydocker.dockerfile import ignore, parsing, printing
