@@ -168,10 +168,15 @@ def receive_image(store: ImageStore, manifest: Manifest, fetch: Callable[[Descri
         if not store.blobs.has(descriptor):
             store.blobs.put(fetch(descriptor), descriptor)
     config = ImageConfig.parse(store.blobs.read(manifest.config.digest))
+    store.stack_dirs(check_layers(config, manifest))
+
+
+def check_layers(config: ImageConfig, manifest: Manifest) -> tuple[Layer, ...]:
+    """Return an image's layers, bottom first; raise `ImageError` unless config and manifest list equally many."""
     if len(config.diff_ids) != len(manifest.layers):
         why = f"its config lists {len(config.diff_ids)} layers, its manifest {len(manifest.layers)}"
-        raise ImageError("load an image", why)
-    store.stack_dirs(tuple(map(Layer, config.diff_ids, manifest.layers)))
+        raise ImageError("take in an image", why)
+    return tuple(map(Layer, config.diff_ids, manifest.layers))
 
 
 def _read_blob(members: Members, descriptor: Descriptor) -> bytes:

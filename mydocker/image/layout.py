@@ -141,6 +141,13 @@ class Layout(NamedTuple):
             os.unlink(path + _LOCK_SUFFIX)
             os.close(fd)
 
+    def has_workspaces(self, purpose: str) -> bool:
+        """Tell whether there are workspaces of this purpose, whether their owners live or not; False without a store."""
+        try:
+            return any(name.startswith(f"{purpose}-") for name in os.listdir(self.tmp))
+        except FileNotFoundError:
+            return False
+
     def _claim(self, purpose: str) -> tuple[int, str]:
         """Make and lock the lock file of a new workspace. A sweeper may win the race for it: then make another."""
         while True:

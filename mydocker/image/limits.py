@@ -36,7 +36,7 @@ class Limits(NamedTuple):
         for name, field in _VARIABLES.items():
             if (text := environ.get(name)) is None:
                 continue
-            if not text.isdecimal() or not int(text):
+            if not (text.isascii() and text.isdecimal() and int(text)):
                 raise UsageError(f"{name}={text}", "a whole number above 0 is expected")
             limits = limits._replace(**{field: int(text)})
         return limits

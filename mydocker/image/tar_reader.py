@@ -165,7 +165,7 @@ def clean(name: bytes) -> bytes:
 
 def _check_sum(header: bytes) -> None:
     field = header[148:156].strip(b" \0")
-    if not field or field.strip(_OCTAL) or int(field, 8) != sum(header[:148]) + sum(header[156:]) + 256:
+    if not field or field.strip(_OCTAL) or int(field, 8) != sum(header) - sum(header[148:156]) + 256:
         raise ImageError("read a tar archive", "a header is damaged (wrong checksum)", "is this a tar archive at all?")
 
 

@@ -48,8 +48,9 @@ class UnpackRules(NamedTuple):
     `whiteouts`: names that begin with `.wh.` remove things, as in layers. `clamp_parents`: `..` is taken as in a
     chroot, where it stops at the root; otherwise an entry with it is refused. `only_capabilities`: of all xattrs, set
     only `security.capability`, as docker does for ADD. `keeps_root`: an entry for the archive's root changes nothing.
-    `links_describe`: a hard link's own header goes for the file that it names, as it does in docker's ADD. `implied` says how a directory looks that the archive takes for
-    granted, `below` where a hard link's file is that it takes for granted (an open directory and a path in it).
+    `links_describe`: a hard link's own header goes for the file that it names, as it does in docker's ADD. `implied`
+    says how a directory looks that the archive takes for granted, `below` where a hard link's file is that it takes for
+    granted (an open directory and a path in it).
     """
 
     whiteouts: bool = True
