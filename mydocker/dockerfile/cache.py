@@ -2,7 +2,8 @@
 
 An entry is named by the sha256 of the Dockerfile's bytes and of the code that parses it (the grammars and this room's
 modules), so an entry is never stale, only unused. It is JSON below a line with its own sha256; an entry that does not
-fit its checksum is ignored and written again. Entries are written to a temporary and renamed, without syncing: one that
+fit its checksum is ignored and written again. The words that were parsed are kept with it, so that expanding them needs
+no parser either. Entries are written to a temporary and renamed, without syncing: one that
 a power cut damaged is found out by its checksum.
 """
 
@@ -16,7 +17,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from mydocker.dockerfile import grammars, instructions, stages, syntax
+from mydocker.dockerfile import grammars, instructions, stages, syntax, words
 from mydocker.dockerfile.lint import finding
 from mydocker.dockerfile.source import Source, Span
 
@@ -34,7 +35,7 @@ class Cached(NamedTuple):
 
 _KINDS: dict[str, Any] = {
     kind.__name__: kind
-    for module in (syntax, instructions, stages, finding)
+    for module in (syntax, instructions, stages, finding, words)
     for kind in vars(module).values()
     if isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields")
 } | {"Span": Span}
@@ -50,9 +51,10 @@ def parse_cached(text: bytes, directory: str, filename: str = "Dockerfile") -> C
     source = Source(text, filename)
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
         return _decode(path.read_bytes(), source)
-    made = _parse(text, filename)
+    with words.recording() as parsed:
+        made = _parse(text, filename)
     with contextlib.suppress(OSError):
-        _write(path, _encode(made))
+        _write(path, _encode(made, tuple(parsed.items())))
     return made
 
 
@@ -85,9 +87,9 @@ def _write(path: Path, entry: bytes) -> None:
     temporary.replace(path)
 
 
-def _encode(made: Cached) -> bytes:
-    dockerfile = made.dockerfile
-    parts = (dockerfile.directives, dockerfile.escape, dockerfile.meta_args, dockerfile.stages, made.findings)
+def _encode(made: Cached, parsed: tuple[tuple[words.Key, tuple[words.Piece, ...]], ...]) -> bytes:
+    one = made.dockerfile
+    parts = (one.directives, one.escape, one.meta_args, one.stages, made.findings, parsed)
     body = json.dumps([_plain(part) for part in parts], separators=(",", ":")).encode()
     return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
 
@@ -105,7 +107,8 @@ def _decode(entry: bytes, source: Source) -> Cached:
     checksum, _, body = entry.partition(b"\n")
     if checksum != hashlib.sha256(body).hexdigest().encode():
         raise ValueError("the entry does not fit its checksum")
-    directives, escape, meta_args, built, findings = json.loads(body, object_hook=_made)
+    directives, escape, meta_args, built, findings, parsed = json.loads(body, object_hook=_made)
+    words.remember((tuple(key), tuple(pieces)) for key, pieces in parsed)
     dockerfile = stages.Dockerfile(source, tuple(directives), escape, tuple(meta_args), tuple(built))
     return Cached(dockerfile, tuple(findings))
 

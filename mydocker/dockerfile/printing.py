@@ -30,7 +30,10 @@ def _command(command: Command, escape: str) -> str:
         return f"{escape}\n"  # a continuation that the end of the file leaves empty
     comments = "".join(f"# {comment}\n" for comment in command.comments)
     documents = "".join(f"{one.content}{one.name}\n" for one in command.heredocs)
-    return f"{comments}{_line(command)}\n{documents}"
+    line = _line(command)
+    # A form feed is a blank that keeps the escape token before it from continuing the line.
+    guard = "\f" if line.endswith(escape) else ""
+    return f"{comments}{line}{guard}\n{documents}"
 
 
 def _line(command: Command) -> str:

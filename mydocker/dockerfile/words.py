@@ -8,14 +8,16 @@ even when x is set, as it does in BuildKit.
 from __future__ import annotations
 
 import re
-from functools import cache, lru_cache
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mydocker.dockerfile import grammars, patterns
 from mydocker.errors import DockerfileError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from lark.exceptions import UnexpectedInput
 
@@ -132,10 +134,40 @@ def parse(word: str, escape: str = "\\", *, body: bool = False) -> tuple[Piece, 
     """Parse a word into its pieces; raises `DockerfileError` (see `expand`)."""
     if "<<" not in word and is_plain(word, escape):
         return (Literal(word),) if word else ()
-    return _parse(word, escape, "body" if body else "word")
+    key = (word, escape, body)
+    pieces = _memo.get(key)
+    if pieces is None:
+        if len(_memo) >= _MEMO_SIZE:
+            _memo.clear()
+        pieces = _memo[key] = _parse(word, escape, "body" if body else "word")
+    recorder = _recorder.get()
+    if recorder is not None:
+        recorder[key] = pieces
+    return pieces
 
 
-@lru_cache(maxsize=4096)
+Key = tuple[str, str, bool]
+_MEMO_SIZE = 4096
+_memo: dict[Key, tuple[Piece, ...]] = {}
+_recorder: ContextVar[dict[Key, tuple[Piece, ...]] | None] = ContextVar("recorder", default=None)
+
+
+@contextmanager
+def recording() -> Iterator[dict[Key, tuple[Piece, ...]]]:
+    """Collect the words that are parsed inside, for `remember` in a later process."""
+    found: dict[Key, tuple[Piece, ...]] = {}
+    token = _recorder.set(found)
+    try:
+        yield found
+    finally:
+        _recorder.reset(token)
+
+
+def remember(parsed: Iterable[tuple[Key, tuple[Piece, ...]]]) -> None:
+    """Take over words that were parsed before, so that they need no parser now."""
+    _memo.update(parsed)
+
+
 def _parse(word: str, escape: str, start: str) -> tuple[Piece, ...]:
     from lark.exceptions import UnexpectedInput, VisitError
 
