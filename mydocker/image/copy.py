@@ -5,6 +5,7 @@ Source and target are open directories; no link is followed. Extents are shared 
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 
@@ -12,6 +13,7 @@ from mydocker.image import xattrs
 from mydocker.image.walk import OPEN_DIRECTORY, Node, walk
 from mydocker.linux import files
 
+_BLOCK = 1 << 20
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 
@@ -126,9 +128,19 @@ def _copy_data(reading: int, writing: int, size: int) -> None:
             break
         end = min(os.lseek(reading, begin, os.SEEK_HOLE), size)
         while begin < end:
-            copied = os.copy_file_range(reading, writing, end - begin, begin, begin)
+            copied = _copy_range(reading, writing, begin, end - begin)
             if not copied:
                 break
             begin += copied
         at = max(end, begin)
     os.ftruncate(writing, size)
+
+
+def _copy_range(reading: int, writing: int, at: int, size: int) -> int:
+    """Copy up to `size` bytes and return how many; by way of memory where the kernel does not between file systems."""
+    try:
+        return os.copy_file_range(reading, writing, size, at, at)
+    except OSError as failed:
+        if failed.errno not in (errno.EXDEV, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS):
+            raise
+    return os.pwrite(writing, os.pread(reading, min(size, _BLOCK), at), at)
