@@ -5,9 +5,10 @@
     |-- NotFound                no such image, container, file, network
     |-- NameTaken               the name belongs to something else
     |-- Busy                    in a state that forbids the operation
-    |-- DockerfileError         a mistake in a Dockerfile, with its place in the text
-    |   `-- DockerfileErrors    all the mistakes that were found in one
-    |-- BuildFailed             a step of a build failed
+    |-- PlacedError             what concerns a place in a Dockerfile, and shows it
+    |   |-- DockerfileError     a mistake in one
+    |   |   `-- DockerfileErrors  all the mistakes that were found in one
+    |   `-- BuildFailed         a step of a build failed
     |-- ImageError              an image, manifest, layer or archive that cannot be used
     |   |-- DigestMismatch      bytes that are not what their name says
     |   `-- UnsafeArchive       an entry that would leave its target, or a limit exceeded
@@ -45,6 +46,46 @@ class MydockerError(Exception):
         return [first, f"hint: {self.hint}"] if self.hint else [first]
 
 
+class PlacedError(MydockerError):
+    """What concerns a place in a Dockerfile, and shows it.
+
+    `line` and `column` count from 1 (0: unknown); `end_column` is one past the last guilty character; `source` is the
+    text of that line. `lines` shows the line with a caret under the very word.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        why: str = "",
+        hint: str = "",
+        *,
+        filename: str = "Dockerfile",
+        line: int = 0,
+        column: int = 0,
+        end_column: int = 0,
+        source: str = "",
+    ) -> None:
+        super().__init__(what, why, hint)
+        self.filename = filename
+        self.line = line
+        self.column = column
+        self.end_column = end_column
+        self.source = source
+
+    def lines(self) -> list[str]:
+        """Return the message with `file:line:column`, the source line and a caret where they are known."""
+        place = self.filename + (f":{self.line}" if self.line else "") + (f":{self.column}" if self.column else "")
+        shown = [f"{place}: {self}"]
+        if self.source:
+            shown.append(f"    {self.source}")
+            if self.column:
+                lead = "".join("\t" if c == "\t" else " " for c in self.source[: self.column - 1])
+                shown.append(f"    {lead}{'^' * max(1, self.end_column - self.column)}")
+        if self.hint:
+            shown.append(f"hint: {self.hint}")
+        return shown
+
+
 class UsageError(MydockerError):
     """A flag or an argument that cannot be meant; exit status 125 as docker's and podman's."""
 
@@ -63,8 +104,8 @@ class Busy(MydockerError):
     """The thing is in a state that forbids the operation (running, in use, locked)."""
 
 
-class BuildFailed(MydockerError):
-    """A step of a build failed; the message names the instruction and its line."""
+class BuildFailed(PlacedError):
+    """A step of a build failed; the message shows its instruction."""
 
 
 class ImageError(MydockerError):
@@ -109,44 +150,8 @@ class CommandNotFound(RuntimeFailure):
     exit_status = 127
 
 
-class DockerfileError(MydockerError):
-    """A mistake in a Dockerfile or an ignore file, with its place.
-
-    `line` and `column` count from 1 (0: unknown); `end_column` is one past the last guilty character; `source` is the
-    text of that line. `lines` shows the line with a caret under the very word.
-    """
-
-    def __init__(
-        self,
-        what: str,
-        why: str = "",
-        hint: str = "",
-        *,
-        filename: str = "Dockerfile",
-        line: int = 0,
-        column: int = 0,
-        end_column: int = 0,
-        source: str = "",
-    ) -> None:
-        super().__init__(what, why, hint)
-        self.filename = filename
-        self.line = line
-        self.column = column
-        self.end_column = end_column
-        self.source = source
-
-    def lines(self) -> list[str]:
-        """Return the message with `file:line:column`, the source line and a caret where they are known."""
-        place = self.filename + (f":{self.line}" if self.line else "") + (f":{self.column}" if self.column else "")
-        shown = [f"{place}: {self}"]
-        if self.source:
-            shown.append(f"    {self.source}")
-            if self.column:
-                lead = "".join("\t" if c == "\t" else " " for c in self.source[: self.column - 1])
-                shown.append(f"    {lead}{'^' * max(1, self.end_column - self.column)}")
-        if self.hint:
-            shown.append(f"hint: {self.hint}")
-        return shown
+class DockerfileError(PlacedError):
+    """A mistake in a Dockerfile or an ignore file."""
 
 
 class DockerfileErrors(DockerfileError):

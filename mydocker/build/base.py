@@ -167,6 +167,7 @@ def make_rootfs(target: Path, search: Iterable[str] = _SEARCH) -> str:
     """
     directories = tuple(search)
     busybox = _static_busybox(directories)
+    target.chmod(0o755)  # whatever the umask made of it
     for name in _DIRECTORIES:
         (target / name).mkdir(mode=0o755)
     for name, text in _FILES.items():

@@ -90,14 +90,8 @@ def _slot(request: BuildRequest, dockerfile: str) -> str:
 
 
 def _settle(plan: Plan, executor: Executor, request: BuildRequest) -> None:
-    def stop() -> None:
-        from mydocker.runtime import zygote
-
-        zygote.interrupt()
-        executor.wait_until_idle(_PATIENCE)
-
     workers = request.workers or len(os.sched_getaffinity(0))
-    scheduler.run([_job(step, executor) for step in plan.steps], workers, stop)
+    scheduler.run([_job(step, executor) for step in plan.steps], workers, lambda: executor.stop(_PATIENCE))
 
 
 def _job(step: Step, executor: Executor) -> Job:

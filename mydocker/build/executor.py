@@ -82,6 +82,7 @@ class Executor:
         self._unknown: set[str] = set()  # in a dry run: steps whose result only a run would tell
         self._idle = threading.Condition()
         self._running = 0
+        self._stopping = False
 
     def stack(self, ground: Ground) -> tuple[Layer, ...]:
         """Return the layers of a ground, bottom first; its step has to be settled."""
@@ -106,7 +107,10 @@ class Executor:
         if self._dry and any(each in self._unknown for each in step.after):
             self._predict(step, "a step before it runs, and may give another result")
             return True
-        key = self._key(step)
+        try:
+            key = self._key(step)
+        except MydockerError as error:
+            raise _placed(step, error) from error
         if step.no_cache:
             self._why[step.id] = "the cache was not asked (--no-cache)"
         elif self._find(step, key):
@@ -123,6 +127,8 @@ class Executor:
             self._running += 1
         try:
             with locked(self._store.layout.lock(f"step-{self._keys[step.id].digest[:16]}")):
+                if self._stopping:
+                    raise BuildFailed("the build was interrupted")
                 # Another build may have made it while this one waited for the lock.
                 if step.no_cache or not self._find(step, self._keys[step.id]):
                     self._run(step)
@@ -131,8 +137,12 @@ class Executor:
                 self._running -= 1
                 self._idle.notify_all()
 
-    def wait_until_idle(self, seconds: float) -> None:
-        """Wait until no step is at work any more, at most so many seconds."""
+    def stop(self, seconds: float) -> None:
+        """Begin no step any more, end those at work, and wait for them to clear up, at most so many seconds."""
+        from mydocker.runtime import zygote
+
+        self._stopping = True
+        zygote.interrupt()
         with self._idle:
             self._idle.wait_for(lambda: self._running == 0, seconds)
 
@@ -172,10 +182,10 @@ class Executor:
         try:
             with self._store.holding():
                 layer = self._make(step)
-        except MydockerError:
+        except MydockerError as error:
             seconds = time.monotonic() - began
             self._reporter(StepFinished(step.id, step.text, step.stage, step.line, "failed", seconds, "", ""))
-            raise
+            raise _placed(step, error) from error
         seconds = time.monotonic() - began
         key = self._keys[step.id]
         self._cache.put(key.digest, Result(layer.diff_id, layer.blob.digest, layer.blob.size, seconds, key.parts))
@@ -210,6 +220,18 @@ class Executor:
 _NOTHING = Layer(EMPTY, Descriptor(OCI_LAYER_ZSTD, EMPTY, 0))  # type: ignore[arg-type]  # stands for "not known yet"
 
 
-def failed_step(step: Step, error: Exception) -> BuildFailed:
-    """Return the error of a step with the instruction that it belongs to."""
-    return BuildFailed(f"step [{step.id}] {step.text}", str(error))
+def _placed(step: Step, error: MydockerError) -> BuildFailed:
+    """Return an error of a step with the line of the Dockerfile that the step is; the whole instruction is marked."""
+    span = step.instruction.span
+    shown = step.text_of.line(step.line)
+    inside = span.line == step.line
+    return BuildFailed(
+        error.what,
+        error.why,
+        error.hint,
+        filename=step.text_of.filename,
+        line=step.line,
+        column=span.column if inside else 1,
+        end_column=span.end_column if inside and span.end_line == span.line else len(shown) + 1,
+        source=shown,
+    )

@@ -48,10 +48,10 @@ def explain(now: Iterable[tuple[str, str]], before: Iterable[tuple[str, str]]) -
     for part in ("schema", "instruction", "base", "parent"):
         if new.get(part) != old.get(part):
             return _CHANGED[part]
-    changes = []
-    for name in sorted(new.keys() | old.keys()):
-        if new.get(name) != old.get(name):
-            changes.append(_describe(name, new.get(name), old.get(name)))
+    changed = [name for name in sorted(new.keys() | old.keys()) if new.get(name) != old.get(name)]
+    # The digest over all files says less than the files' names, where those are known.
+    named = [name for name in changed if not name.endswith("content")] or changed
+    changes = [_describe(name, new.get(name), old.get(name)) for name in named]
     if len(changes) > _MOST_NAMED:
         changes = [*changes[:_MOST_NAMED], f"and {len(changes) - _MOST_NAMED} more"]
     return ", ".join(changes)
@@ -68,11 +68,11 @@ _CHANGED = {
 
 def _describe(name: str, new: str | None, old: str | None) -> str:
     kind, _, rest = name.partition(" ")
-    thing = {"env": f"variable {rest}", "file": f"file {rest}", "directory": f"directory {rest}"}.get(kind, name)
+    thing = f"variable {rest}" if kind == "env" else name
     if old is None:
         return f"{thing} is new"
     if new is None:
         return f"{thing} is gone"
-    if kind == "env":
+    if kind in ("env", "argument"):
         return f"{thing} changed from {old!r} to {new!r}"
     return f"{thing} changed"

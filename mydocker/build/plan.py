@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from mydocker.build.request import BuildRequest
+    from mydocker.dockerfile.source import Source as TextSource
     from mydocker.dockerfile.stages import Dockerfile, Stage
     from mydocker.image.manifest import Layer
 
@@ -64,6 +65,7 @@ class Step:
     stage: str
     line: int
     text: str
+    text_of: TextSource
     instruction: StepInstruction
     ground: Ground
     sources: Mapping[str, Source]
@@ -319,6 +321,7 @@ class _StagePlanner:
             stage=self._label,
             line=line,
             text=text,
+            text_of=self._planner._file.source,
             instruction=instruction,
             ground=self._ground,
             sources=self._sources(instruction),

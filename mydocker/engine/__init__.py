@@ -58,7 +58,13 @@ class Engine:
         if self._layout is None:
             from mydocker.image.layout import Layout, default_root
 
-            self._layout = Layout.open(self._root or default_root(self._environ, os.geteuid()))
+            layout = Layout(os.path.abspath(self._root or default_root(self._environ, os.geteuid())))
+            was_killed = layout.has_workspaces("step")
+            self._layout = Layout.open(layout.root)
+            if was_killed:
+                from mydocker.runtime import sandbox
+
+                sandbox.recover()
         return self._layout
 
     @property

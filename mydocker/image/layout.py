@@ -142,7 +142,7 @@ class Layout(NamedTuple):
             os.close(fd)
 
     def has_workspaces(self, purpose: str) -> bool:
-        """Tell whether there are workspaces of this purpose, whether their owners live or not; False without a store."""
+        """Tell whether there are workspaces of this purpose, their owners living or not; False without a store."""
         try:
             return any(name.startswith(f"{purpose}-") for name in os.listdir(self.tmp))
         except FileNotFoundError:

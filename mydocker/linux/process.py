@@ -66,3 +66,12 @@ def execute_descriptor(descriptor: int, argv: list[bytes], env: list[bytes]) -> 
 def send_signal(pidfd: int, number: int) -> None:
     """Send a signal to the very process of `pidfd`; its number may have been reused, the process cannot be mistaken."""
     signal.pidfd_send_signal(pidfd, number)
+
+
+def start_ticks(pid: int) -> int:
+    """Return when a process began, in clock ticks since boot (proc(5), stat, field 22); 0 when there is none."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return int(file.read().rpartition(b")")[2].split()[19])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from mydocker.errors import Busy, UsageError
-from mydocker.runtime.keeper import process_ticks
+from mydocker.linux.process import start_ticks
 from mydocker.runtime.record import CREATED, PAUSED
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def open_process(state: State) -> int | None:
         descriptor = os.pidfd_open(state.pid)
     except ProcessLookupError:
         return None
-    if process_ticks(state.pid) != state.ticks:
+    if start_ticks(state.pid) != state.ticks:
         os.close(descriptor)
         return None
     return descriptor

@@ -10,6 +10,7 @@ import importlib
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from mydocker.linux.process import start_ticks
 from mydocker.runtime import journal, launch, log, sandbox
 from mydocker.runtime.carrier import Carrier, make_streams
 from mydocker.runtime.cgroups.hierarchy import Cgroup, detect
@@ -76,7 +77,7 @@ class Keeper:
         self.carrier = Carrier(started, streams, self._front, self._log.write)
         with self.bundle.changing():
             state = self.bundle.read_state()._replace(
-                status=RUNNING, pid=started.pid, ticks=process_ticks(started.pid), started=time.time(),
+                status=RUNNING, pid=started.pid, ticks=start_ticks(started.pid), started=time.time(),
                 finished=0.0, exit_status=0, error="", oom_killed=False,
             )  # fmt: skip
             self.bundle.write_state(state)
@@ -125,12 +126,3 @@ def root_of(bundle: Bundle, container: Container) -> RootFs:
     if container.rootfs:
         return Directory(container.rootfs)
     return Overlay(container.lower, bundle.file("upper"), bundle.file("work"))
-
-
-def process_ticks(pid: int) -> int:
-    """Return when a process began, in clock ticks since boot (proc(5), stat, field 22); 0 when there is none."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            return int(file.read().rpartition(b")")[2].split()[19])
-    except (FileNotFoundError, ProcessLookupError):
-        return 0

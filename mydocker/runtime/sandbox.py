@@ -10,12 +10,16 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from mydocker.linux.process import start_ticks
 from mydocker.runtime import launch, plan
-from mydocker.runtime.cgroups.hierarchy import Cgroup, Hierarchy, detect
+from mydocker.runtime.cgroups.hierarchy import PARENT, Cgroup, Hierarchy, detect
 from mydocker.runtime.rootfs import Overlay, RootFs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+_PREFIX = "build-"
 
 
 def run(document: dict[str, Any], rootfs: RootFs, *, stdin: int, stdout: int, stderr: int) -> int:
@@ -33,6 +37,27 @@ def run(document: dict[str, Any], rootfs: RootFs, *, stdin: int, stdout: int, st
         from mydocker.runtime import zygote
 
         return zygote.run(prepared, (stdin, stdout, stderr))
+
+
+def new_identifier() -> str:
+    """Return a name for a transient container; it tells `recover` which process it belongs to."""
+    pid = os.getpid()
+    return f"{_PREFIX}{pid}-{start_ticks(pid)}-{os.urandom(4).hex()}"
+
+
+def recover() -> None:
+    """Remove the control groups of transient containers whose process is gone; their processes died with it."""
+    hierarchy = detect()
+    names = set()
+    for _, root in hierarchy.roots:
+        try:
+            names.update(name for name in os.listdir(f"{root}/{PARENT}") if name.startswith(_PREFIX))
+        except FileNotFoundError:
+            continue
+    for name in names:
+        pid, _, rest = name.removeprefix(_PREFIX).partition("-")
+        if not (pid.isdecimal() and str(start_ticks(int(pid))) == rest.partition("-")[0]):
+            Cgroup(hierarchy, f"{PARENT}/{name}").remove()
 
 
 def alone() -> bool:

@@ -81,7 +81,7 @@ class RunHandler:
                 network=_network(step, shop),
                 privileged=run.security == "insecure",
             )
-            document = spec.document(options, f"build-{os.path.basename(place)}")
+            document = spec.document(options, sandbox.new_identifier())
             rootfs = Overlay(below, f"{place}/upper", f"{place}/work")
             with Capture(step.id, shop.reporter) as capture:
                 status = sandbox.run(
