@@ -55,6 +55,10 @@ _NODES = (
     ("/dev/urandom", 1, 9),
     ("/dev/tty", 5, 0),
 )
+# sysctl(7), ipc_namespaces(7)
+_IPC_PARAMETERS = frozenset(
+    f"kernel.{name}" for name in ["msgmax", "msgmnb", "msgmni", "sem", "shmall", "shmmax", "shmmni", "shm_rmid_forced"]
+)
 # asm-generic/resource.h
 _RLIMITS = [
     "RLIMIT_CPU",
@@ -113,7 +117,7 @@ def make(
     plan += _file_systems(document, rootfs, cgroup_mounts, size)
     if wait_for_parent:
         plan.append(("ready",))
-    plan += [("sysctl", key, value) for key, value in linux.get("sysctl", {}).items()]
+    plan += [_sysctl(key, value, linux) for key, value in linux.get("sysctl", {}).items()]
     plan += _user(document)
     plan.append(("workdir", document["process"]["cwd"]))
     plan += [("readonly", tuple(linux["readonlyPaths"]))] if linux.get("readonlyPaths") else []
@@ -157,6 +161,21 @@ def _namespaces(linux: dict[str, Any]) -> tuple[list[Operation], int, str | None
         else:
             flags |= flag
     return joins, flags, pid_namespace
+
+
+def _sysctl(key: str, value: str, linux: dict[str, Any]) -> Operation:
+    """Return the write of a parameter, which has to belong to a namespace that is not the host's (sysctl(7)).
+
+    Anything else would change the host: kernel.core_pattern alone is a way to run a program there.
+    """
+    name = key.replace("/", ".")
+    kinds = {entry["type"] for entry in linux.get("namespaces", ())}
+    needed = "network" if name.startswith("net.") else "uts" if name == "kernel.domainname" else "ipc"
+    if needed == "ipc" and name not in _IPC_PARAMETERS and not name.startswith("fs.mqueue."):
+        raise UsageError(f"--sysctl {key}", "it belongs to the host, not to a container")
+    if needed not in kinds:
+        raise UsageError(f"--sysctl {key}", f"the container shares the host's {needed} namespace")
+    return "sysctl", name, value
 
 
 def _process_limits(process: dict[str, Any]) -> list[Operation]:
