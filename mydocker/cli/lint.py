@@ -46,11 +46,10 @@ def lint(args: Namespace, context: Context) -> int:
     text, name, ignore = read_file(args.file), shown_name(args.file), _ignore(args)
     report = check(text, name, ignore)
     if args.fix and not report.mistakes:
-        fixed, applied = fix.apply(report.dockerfile.source, report.select(args.skip, args.experimental))
+        fixed, applied, report = fix.settle(report, lambda one: one.select(args.skip, args.experimental), ignore)
         if applied:
             _rewrite(args.file, fixed)
             context.out.note(f"{name}: {applied} fixed")
-            report = check(fixed, name, ignore)
     findings = report.select(args.skip, args.experimental)
     _tell(report, findings, args.format, context)
     failing = [] if args.fail_on == "never" else LEVELS[: LEVELS.index(args.fail_on) + 1]

@@ -32,9 +32,10 @@ def one_input(data: bytes) -> None:
                 expand(instruction, _VARIABLES, escape=report.dockerfile.escape, source=report.dockerfile.source)
             except DockerfileError as error:
                 error.lines()
-    fixed, applied = fix.apply(report.dockerfile.source, report.every)
-    if applied and not report.mistakes:
-        assert not check(fixed, "Dockerfile", None).mistakes
+    if not report.mistakes:
+        _, _, after = fix.settle(report, lambda one: one.every)
+        assert not after.mistakes
+        assert not [one for one in after.every if one.fix]
     try:
         syntax = parsing.parse_syntax(data)
     except DockerfileError as error:
