@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from mydocker.cli.output import local_time
-from mydocker.errors import MydockerError, UsageError
+from mydocker.errors import MydockerError, NotFound, UsageError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -115,18 +115,32 @@ def facts(container: Container) -> dict[str, object]:
 
 def inspect_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `inspect`."""
-    parser.add_argument("--spec", action="store_true", help="the runtime-spec document instead")
-    _several(parser)
+    parser.add_argument("--spec", action="store_true", help="the runtime-spec document of containers instead")
+    parser.add_argument("--type", choices=("container", "image"), help="only look for this (default: both)")
+    parser.add_argument("container", nargs="+", metavar="NAME", help="names or ids of containers or images")
 
 
 def inspect(args: Namespace, context: Context) -> int:
-    """Print everything that is known about containers, as JSON."""
+    """Print everything that is known about containers or images, as JSON."""
     containers = context.engine.containers
     if args.spec:
         context.out.json([containers.bundle(reference).document() for reference in args.container])
     else:
-        context.out.json([facts(containers.find(reference)) for reference in args.container])
+        context.out.json([_everything(context, reference, args.type) for reference in args.container])
     return 0
+
+
+def _everything(context: Context, reference: str, kind: str | None) -> dict[str, object]:
+    """Return what is known about a container or, where there is none of that name, an image."""
+    if kind != "image":
+        try:
+            return facts(context.engine.containers.find(reference))
+        except NotFound:
+            if kind == "container":
+                raise
+    from mydocker.cli.images import everything
+
+    return everything(context.engine.images, context.engine.images.resolve(reference))
 
 
 def logs_arguments(parser: ArgumentParser) -> None:
@@ -339,19 +353,4 @@ def port(args: Namespace, context: Context) -> int:
     for text in context.engine.containers.find(args.container).ports.split(", "):
         if text:
             context.out.line(text)
-    return 0
-
-
-def prune_arguments(parser: ArgumentParser) -> None:
-    """Declare the arguments of `prune`."""
-    parser.add_argument("-f", "--force", action="store_true", help="accepted; nothing is asked")
-
-
-def prune(args: Namespace, context: Context) -> int:
-    """Remove all containers that do not run."""
-    containers = context.engine.containers
-    for container in containers.list():
-        if not container.is_running and not containers.bundle(container.id).is_kept():
-            containers.remove(container.id)
-            context.out.line(container.id)
     return 0

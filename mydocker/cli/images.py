@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mydocker.cli.output import local_time
+from mydocker.errors import UsageError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from mydocker.cli.main import Context
     from mydocker.image.image import Image
+    from mydocker.image.reference import Reference
+    from mydocker.image.store import ImageStore
 
 _HEADER = ("ID", "NAME", "VERSION", "FROM", "EXPOSE", "CREATED")
 
@@ -22,12 +25,16 @@ def images_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("-q", "--quiet", action="store_true", help="print ids only")
     parser.add_argument("--no-trunc", action="store_true", help="print whole ids")
     parser.add_argument("--digests", action="store_true", help="print the manifests' digests too")
+    parser.add_argument("--filter", action="append", default=[], metavar="KEY=VALUE",
+                        help="dangling=, reference=PATTERN, label=KEY[=VALUE], before=IMAGE, since=IMAGE")  # fmt: skip
     parser.add_argument("--format", choices=("table", "json"), default="table", help="form of the list")
 
 
 def images(args: Namespace, context: Context) -> int:
     """List images."""
-    found = [image for image in context.engine.images.images() if _wanted(image, args.name)]
+    store = context.engine.images
+    tests = [_test(store, text) for text in args.filter]
+    found = [image for image in store.images() if _wanted(image, args.name) and all(test(image) for test in tests)]
     if args.quiet:
         for image in dict.fromkeys(str(each.id) if args.no_trunc else each.id.short for each in found):
             context.out.line(image)
@@ -48,6 +55,29 @@ def _wanted(image: Image, name: str | None) -> bool:
     asked = Reference.parse(name)
     exact = ":" in name.rpartition("/")[2]
     return any(each.name == asked.name and (not exact or each.tag == asked.tag) for each in image.references)
+
+
+def _test(store: ImageStore, text: str) -> Callable[[Image], bool]:
+    """Return what a `--filter` asks of an image."""
+    key, _, value = text.partition("=")
+    match key:
+        case "dangling" if value in ("true", "false"):
+            return lambda image: (not image.references) == (value == "true")
+        case "label":
+            name, equals, word = value.partition("=")
+            return lambda image: name in image.config.labels and (not equals or image.config.labels[name] == word)
+        case "reference":
+            return lambda image: any(_fits(each, value) for each in image.references)
+        case "before" | "since":
+            moment = store.resolve(value).built
+            return lambda image: image.built < moment if key == "before" else image.built > moment
+    raise UsageError(f"--filter {text}", "expected dangling=true|false, reference=, label=, before= or since=")
+
+
+def _fits(reference: Reference, pattern: str) -> bool:
+    from fnmatch import fnmatchcase
+
+    return fnmatchcase(reference.familiar, pattern) or fnmatchcase(reference.familiar_name, pattern)
 
 
 def _rows(image: Image, whole: bool) -> Iterator[tuple[str, ...]]:
@@ -72,4 +102,20 @@ def _facts(image: Image) -> dict[str, object]:
         "exposed": list(image.config.exposed_ports),
         "created": image.built,
         "size": image.size,
+    }
+
+
+def everything(store: ImageStore, image: Image) -> dict[str, object]:
+    """Return all that is known about an image: what `images` tells, its layers, its config as it was stored."""
+    import json
+
+    layers = [
+        {"diff_id": layer.diff_id, "digest": layer.blob.digest, "size": layer.blob.size, "type": layer.blob.media_type}
+        for layer in image.layers
+    ]
+    return {
+        **_facts(image),
+        "type": image.manifest_type,
+        "layers": layers,
+        "config": json.loads(store.read_config(image)),
     }

@@ -59,16 +59,12 @@ def collect(
         raise store_error(f"free space in {store.layout.root}", failed) from failed
 
 
-def prune(store: ImageStore, *, everything: bool, dry_run: bool) -> Freed:
-    """Remove images without a name (with `everything` all that no pin names), then what they needed."""
-    pinned = {text.removeprefix("sha256:") for text in store.pins()}
-    idle = {
-        image.digest for image in store.images() if (everything or not image.references) and image.id.hex not in pinned
-    }
+def prune(store: ImageStore, unwanted: frozenset[Digest], *, dry_run: bool) -> Freed:
+    """Remove the images with these manifests, then what nothing needs; see `ImageStore.prune`."""
     if dry_run:
-        return collect(store, dry_run=True, without=frozenset(idle))
+        return collect(store, dry_run=True, without=unwanted)
     with catalogue.changing(store.layout) as records:
-        records[:] = [record for record in records if record.manifest.digest not in idle]
+        records[:] = [record for record in records if record.manifest.digest not in unwanted]
     return collect(store)
 
 

@@ -257,14 +257,14 @@ class ImageStore:
             records[:] = [record for record in records if record.manifest.digest != image.digest]
         return collect(self, wait=0.5, patient=False)
 
-    def prune(self, *, everything: bool = False, dry_run: bool = False) -> Freed:
-        """Remove what nothing needs; first images without a name, with `everything` all that `pins` do not name.
+    def prune(self, unwanted: Iterable[Image] = (), *, dry_run: bool = False) -> Freed:
+        """Remove the images `unwanted`, then whatever no image and no pin needs; return what that freed.
 
         With `dry_run` nothing is removed, and what would be is returned.
         """
         from mydocker.image.collect import prune
 
-        return prune(self, everything=everything, dry_run=dry_run)
+        return prune(self, frozenset(image.digest for image in unwanted), dry_run=dry_run)
 
     def fsck(self, *, repair: bool = False) -> Report:
         """Compare everything in the store with its name; see `check.check`."""

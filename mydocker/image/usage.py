@@ -39,7 +39,7 @@ def usage(store: ImageStore) -> tuple[Usage, ...]:
 
 def _count(directory: str) -> int:
     with os.scandir(directory) as entries:
-        return sum(1 for entry in entries if entry.is_dir(follow_symlinks=False))
+        return sum(1 for entry in entries if len(entry.name) == 64 and entry.is_dir(follow_symlinks=False))
 
 
 def _size(paths: Iterable[str]) -> int:
