@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,23 +51,37 @@ def samples() -> Path:
     return REPOSITORY / "samples"
 
 
-def _mounts() -> set[str]:
+def _mounts_below(directory: Path) -> list[str]:
     with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-        return {" ".join(line.split()[2:5]) for line in file}
+        return [line.split()[4] for line in file if line.split()[4].startswith(f"{directory}/")]
 
 
-def _cgroups() -> set[str]:
-    return {str(path) for top in ("*", "*/*") for path in Path("/sys/fs/cgroup").glob(f"{top}/mydocker/*/")}
+def empty_control_groups() -> set[str]:
+    """Return the control groups of mydocker's containers and build steps in which no process lives."""
+    found = set()
+    for top in ("*", "*/*"):
+        for path in Path("/sys/fs/cgroup").glob(f"{top}/mydocker/*/cgroup.procs"):
+            try:
+                if not path.read_bytes():
+                    found.add(str(path.parent))
+            except OSError:
+                continue
+    return found
 
 
 @pytest.fixture(scope="session", autouse=True)
-def nothing_left_behind() -> Iterator[None]:
-    """Fail the run when a mount or a cgroup that was not there before is there after it."""
-    before = _mounts(), _cgroups()
+def nothing_left_behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Fail the run when a mount below its folder, or a control group without a process, is there after it.
+
+    Other people's containers on the machine come and go meanwhile: only what stays empty is a leak.
+    """
+    before = empty_control_groups()
     yield
-    after = _mounts(), _cgroups()
-    assert sorted(after[0] - before[0]) == [], "mounts left behind"
-    assert sorted(after[1] - before[1]) == [], "cgroups left behind"
+    deadline = time.monotonic() + 5
+    while (left := empty_control_groups() - before) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert sorted(left) == [], "control groups left behind"
+    assert _mounts_below(tmp_path_factory.getbasetemp()) == [], "mounts left behind"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

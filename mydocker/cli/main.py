@@ -30,6 +30,7 @@ class Context:
         self.root = root
         self.out = out or Output()
         self.debug = debug
+        self.starts_a_container = False
         self._engine: Engine | None = None
         self._quiet = False
         self._reporter: Reporter | None = None
@@ -145,6 +146,8 @@ def _execute(argv: list[str], context: Context) -> int:
     verb = find_verb(rest[0])
     if verb is None:
         raise _unknown(rest[0])
+    # Below 125 a status of `run` is the container's own, as with docker and podman.
+    context.starts_a_container = verb.name in ("run", "create")
     args = parser_for(verb).parse_args(rest[1:])
     context.debug = getattr(args, "debug", context.debug)
     context.root = getattr(args, "root", context.root)
@@ -162,7 +165,7 @@ def run_command_line(argv: list[str], out: Output | None = None) -> int:
         if context.debug:
             _traceback()
         context.out.error(error)
-        return error.exit_status
+        return _INTERNAL_ERROR if context.starts_a_container and error.exit_status == 1 else error.exit_status
     except Terminated as ended:
         return 128 + ended.number
     except BrokenPipeError:

@@ -56,7 +56,7 @@ def start(
     try:
         return fork(plan, streams, pid_namespace, on_ready)
     except Refused as err:
-        raise translate(channel.decode_failure(err.message)) from None
+        raise translate(channel.decode_failure(err.message), plan) from None
 
 
 def fork(
@@ -141,14 +141,16 @@ _HINTS = {
 }
 
 
-def translate(failure: channel.Failure) -> RuntimeFailure:
-    """Return what the child reported as one of this project's errors."""
+def translate(failure: channel.Failure, plan: tuple[tuple[Any, ...], ...]) -> RuntimeFailure:
+    """Return what the child that carried out `plan` reported as one of this project's errors."""
     shown = f" {failure.path}" if failure.path else ""
     if failure.operation == "exec":
+        # The sealed program between us and the container's knows a number only; the plan ends with the command.
+        shown = shown or f" {plan[-1][1][0]}"
         if failure.code in _NOT_FOUND:
             hint = "the command is looked up inside the container; is it, or its interpreter, in the image?"
-            return CommandNotFound(f"cannot run{shown or ' the command'}", failure.message, hint)
-        return CommandNotExecutable(f"cannot run{shown or ' the command'}", failure.message)
+            return CommandNotFound(f"cannot run{shown}", failure.message.lower(), hint)
+        return CommandNotExecutable(f"cannot run{shown}", failure.message.lower())
     if failure.operation == "user":
         return RuntimeFailure("cannot find out who the container runs as", failure.message)
     step = failure.operation.replace("_", " ")

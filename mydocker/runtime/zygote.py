@@ -81,7 +81,7 @@ def run(prepared: Launch, streams: tuple[int, int, int]) -> int:
     if message[:1] == _ENDED:
         return launch.exit_status(int.from_bytes(message[1:], "little"))
     if message:
-        raise launch.translate(channel.decode_failure(message))
+        raise launch.translate(channel.decode_failure(message), prepared.plan)
     raise RuntimeFailure("cannot run a container", "the process that kept it was killed")
 
 

@@ -1,0 +1,98 @@
+"""What commands may not load: start-up is a feature."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.system.conftest import CommandLine
+
+pytestmark = pytest.mark.root
+
+_HEAVY = {
+    "lark",
+    "doit",
+    "cmd2",
+    "rich",
+    "pyroute2",
+    "zstandard",
+    "elftools",
+    "tarfile",
+    "sqlite3",
+    "asyncio",
+    "inspect",
+}
+_SLOW_ON_RUN = {"dataclasses", "pathlib", "subprocess", "urllib", "logging", "threading", "tempfile"}
+
+
+def loaded(mydocker: CommandLine, *words: str) -> set[str]:
+    """Return the top-level modules that a command had loaded when it ended."""
+    script = (
+        "import json, sys\n"
+        "from mydocker.cli.main import run_command_line\n"
+        f"status = run_command_line({list(words)!r})\n"
+        "print(json.dumps([status, sorted({name.partition('.')[0] for name in sys.modules})]))\n"
+    )
+    words_of_python = mydocker.words()[:1]
+    done = subprocess.run(
+        [*words_of_python, "-S", "-E", "-c", _with_path(script)],
+        env=mydocker.env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    status, names = json.loads(done.stdout.splitlines()[-1])
+    assert status == 0, done.stderr
+    return set(names)
+
+
+def _with_path(script: str) -> str:
+    import sys
+
+    # Without site: an editable install's finder would load modules of its own.
+    return f"import sys; sys.path[:0] = {[path for path in sys.path if path]!r}\n{script}"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run", "-image", "base", "true"],
+        ["run", "--rm", "-image", "base", "true"],
+        ["run", "-d", "-image", "base", "true"],
+        ["ps"],
+        ["logs", "one"],
+        ["stop", "one"],
+        ["remove", "one"],
+    ],
+    ids=" ".join,
+)
+def test_containers_load_nothing_that_they_do_not_use(mydocker: CommandLine, words: list[str]) -> None:
+    mydocker("run", "-name", "one", "-image", "base", "true")
+    names = loaded(mydocker, *words)
+    assert not names & _HEAVY
+    assert not names & _SLOW_ON_RUN
+
+
+def test_images_and_help_load_nothing_heavy(mydocker: CommandLine) -> None:
+    mydocker("buildBase", "-q")
+    assert not loaded(mydocker, "images") & _HEAVY
+    assert not loaded(mydocker, "--help") & _HEAVY
+
+
+def test_a_build_with_nothing_to_do_does_not_parse(mydocker: CommandLine) -> None:
+    (mydocker.directory / "Dockerfile").write_text("FROM base\nRUN true\n")
+    mydocker("build", "-t", "x:1")
+    names = loaded(mydocker, "build", "-t", "x:1", str(mydocker.directory))
+    assert not names & {"lark", "cmd2", "rich", "pyroute2", "tarfile", "elftools"}
+
+
+def test_importing_the_package_does_nothing() -> None:
+    import sys
+
+    script = "import sys; before = set(sys.modules); import mydocker; print(*(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["mydocker"]
