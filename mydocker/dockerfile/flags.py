@@ -20,6 +20,8 @@ KINDS: dict[str, dict[str, str]] = {
     "ADD": {**_FILES, "checksum": TEXT, "keep-git-dir": SWITCH, "unpack": SWITCH},
     "HEALTHCHECK": {"interval": TEXT, "timeout": TEXT, "start-period": TEXT, "start-interval": TEXT, "retries": TEXT},
 }
+# BuildKit looks at no flags of these, so any are accepted and mean nothing.
+_UNCHECKED = ("ARG", "STOPSIGNAL")
 
 
 class Flags(NamedTuple):
@@ -44,6 +46,8 @@ class Flags(NamedTuple):
 
 def check(source: Source, command: Command) -> Flags:
     """Check the flags of an instruction; raises `DockerfileError` at the first that cannot be meant."""
+    if command.name in _UNCHECKED or (command.check and command.check.text.upper() == "NONE"):
+        return Flags({})
     kinds = KINDS.get(command.name, {})
     found: dict[str, tuple[Flag, ...]] = {}
     for flag in command.flags:

@@ -97,7 +97,7 @@ def definition_description(subject: Subject) -> Findings:
         command = subject.command(instruction)
         if not names or not command.comments or command.name not in ("FROM", "ARG"):
             continue
-        if not any(comment.startswith(f"{name} ") for comment in command.comments for name in names):
+        if command.comments[-1].split(" ")[0] not in names:
             yield subject.finding(
                 "InvalidDefinitionDescription",
                 f"the comment before should read '# {names[0]} <description>', or a blank line should follow it",

@@ -169,6 +169,11 @@ def test_instruction_that_makes_no_sense_is_refused(line: str) -> None:
         parse(f"FROM a\n{line}\n")
 
 
+@pytest.mark.parametrize("line", ["ARG --x a", "STOPSIGNAL --x 9", "HEALTHCHECK --x NONE"])
+def test_flags_that_buildkit_does_not_look_at_are_accepted(line: str) -> None:
+    assert len(parse(f"FROM a\n{line}\n").stages[0].instructions) == 1
+
+
 def test_run_has_its_flags_typed() -> None:
     found = parse("FROM a\nRUN --network=none --security=insecure --device=a,required --mount=target=/b x\n").stages[0]
     run = found.instructions[0]
