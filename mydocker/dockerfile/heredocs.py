@@ -29,7 +29,10 @@ class Mark(NamedTuple):
 
 
 def marks(line: str, escape: str) -> tuple[Mark, ...]:
-    """Return the marks in a logical line that may open here-documents, in order."""
+    """Return the marks in a logical line that may open here-documents, in order.
+
+    Raises `DockerfileError` for a name that cannot be read.
+    """
     if "<<" not in line or not _may_open(line, escape):
         return ()
     try:

@@ -18,13 +18,13 @@ from lark.lark import PostLex
 from mydocker.dockerfile import grammars, heredocs
 from mydocker.dockerfile.syntax import Directive, Heredoc
 from mydocker.dockerfile.words import SPACES
+from mydocker.errors import DockerfileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mydocker.dockerfile.heredocs import Mark
-    from mydocker.dockerfile.source import Source
-    from mydocker.errors import DockerfileError
+    from mydocker.dockerfile.source import Source, Span
 
     Mistakes = list[DockerfileError]
     # The lines of one instruction: tokens, and a list of tokens for each here-document.
@@ -117,7 +117,11 @@ class _Marker(PostLex):
             yield from self._documents(stream, "".join(parts), escape)
 
     def _documents(self, stream: Iterator[Token], text: str, escape: str) -> Iterator[Token]:
-        for mark in heredocs.marks(text, escape):
+        try:
+            marks = heredocs.marks(text, escape)
+        except DockerfileError:
+            return  # told when the line is put together, in `_logical`
+        for mark in marks:
             for token in stream:
                 line = token.rstrip(_LINE_END)
                 if (line.lstrip("\t") if mark.chomp else line) == mark.name:
@@ -209,12 +213,22 @@ def _logical(source: Source, lines: Lined, escape: str, comments: list[str], mis
     text = "".join(parts)
     empty = tuple(_start(line) for line in lines if isinstance(line, Token) and line.type == "BLANK")
     logical = Logical(text, tuple(starts), tuple(offsets), end, tuple(comments), (), empty)
-    bodies = [line for line in lines if not isinstance(line, Token)]
-    if not bodies:
+    if "<<" not in text:
         return logical
-    marks = heredocs.marks(text, escape)
+    try:
+        marks = heredocs.marks(text, escape)
+    except DockerfileError as mistake:
+        mistakes.append(source.error(_mark_span(source, logical), mistake.what, mistake.why, mistake.hint))
+        return logical
+    bodies = [line for line in lines if not isinstance(line, Token)]
     documents = [_heredoc(source, logical, *pair, mistakes) for pair in zip(marks, bodies, strict=True)]
-    return logical._replace(heredocs=tuple(documents), end=documents[-1].span.end)
+    return logical._replace(heredocs=tuple(documents), end=documents[-1].span.end) if documents else logical
+
+
+def _mark_span(source: Source, logical: Logical) -> Span:
+    """Return the place from the first mark of a here-document to the end of its line."""
+    start = logical.text.index("<<")
+    return source.span(logical.offset(start), logical.offset(len(logical.text) - 1) + 1)
 
 
 def _heredoc(source: Source, logical: Logical, mark: Mark, lines: list[Token], mistakes: Mistakes) -> Heredoc:
@@ -224,11 +238,9 @@ def _heredoc(source: Source, logical: Logical, mark: Mark, lines: list[Token], m
         span = source.span(start, _start(terminator) + len(terminator.rstrip(_LINE_END)))
     else:
         # Nothing ends the body, so it goes to the end of the file.
-        opened = logical.text.index("<<")
-        place = source.span(logical.offset(opened), logical.offset(len(logical.text) - 1) + 1)
         mistakes.append(
             source.error(
-                place,
+                _mark_span(source, logical),
                 "unterminated here-document",
                 f"no line after this one holds {mark.name!r} and nothing else",
                 f"end it with a line {mark.name}, or quote the << if no here-document is meant",

@@ -66,6 +66,15 @@ MESSAGES = [
         """,
     ),
     (
+        'FROM a\nRUN <<${A/b}/"x y"c}/\n',
+        """\
+        Dockerfile:2:5: cannot expand '${A/b}/"x': no closing double quote
+            RUN <<${A/b}/"x y"c}/
+                ^^^^^^^^^^^^^^^^^
+        hint: add the missing "
+        """,
+    ),
+    (
         "FROM a AS 1x\n",
         """\
         Dockerfile:1:11: FROM cannot name a stage '1x'
