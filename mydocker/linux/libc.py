@@ -1,8 +1,8 @@
 """The one door to the C library. ctypes lives here alone.
 
-Every wrapper in this package is a few lines on top of `call` or `syscall`: they raise `OSError(errno, "<call>: <strerror>",
-path)` on failure and return the result otherwise. This module also runs between clone and exec, inside a container's
-namespaces: it imports os and ctypes only.
+Every wrapper in this package is a few lines on top of `call` or `syscall`: they raise `OSError(errno, "<call>:
+<strerror>", path)` on failure and return the result otherwise. This module also runs between clone and exec, inside a
+container's namespaces: it imports os and ctypes only.
 """
 
 from __future__ import annotations

@@ -14,9 +14,8 @@ import stat
 
 from mydocker.linux import mounts
 from mydocker.linux.files import RESOLVE_IN_ROOT, openat2
-from mydocker.linux.lookup import magic_link, open_in_root, open_no_links
+from mydocker.linux.lookup import file_system_type, magic_link, open_in_root, open_no_links
 from mydocker.runtime import stubs
-from mydocker.runtime.console import magic
 
 _DIRECTORY = os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC
 _PROC_MAGIC = 0x9FA0
@@ -110,7 +109,7 @@ def _attach_checked(root: int, tree: int, target: str, kind: str, is_directory: 
     kernels = kind in ("proc", "sysfs")
     place = open_no_links(root, target) if kernels else open_or_make(root, target, is_directory)
     try:
-        if not kernels and magic(place) == _PROC_MAGIC and target not in _PROC_FILES:
+        if not kernels and file_system_type(place) == _PROC_MAGIC and target not in _PROC_FILES:
             raise OSError(errno.EPERM, "nothing may be mounted inside procfs", target)
         mounts.attach(tree, place, target)
     finally:
@@ -222,7 +221,7 @@ def _open_kernel_path(root: int, path: str) -> int | None:
         if path.startswith(top + "/"):
             base = open_no_links(root, top)
             try:
-                if magic(base) != wanted:
+                if file_system_type(base) != wanted:
                     raise OSError(errno.EPERM, "not the kernel's file system", top)
             finally:
                 os.close(base)
@@ -234,7 +233,7 @@ def write_sysctl(root: int, key: str, value: str) -> None:
     path = "/proc/sys/" + key.replace(".", "/")
     descriptor = open_no_links(root, path, os.O_WRONLY)
     try:
-        if magic(descriptor) != _PROC_MAGIC:
+        if file_system_type(descriptor) != _PROC_MAGIC:
             raise OSError(errno.EPERM, "not a file of procfs", path)
         os.write(descriptor, value.encode())
     finally:
