@@ -58,7 +58,7 @@ class Descriptor(NamedTuple):
     def parse(cls, found: documents.Object) -> Self:
         """Return the descriptor in a JSON object. Foreign `urls` are not followed and `data` is not believed."""
         size = documents.number(found, "size")
-        if not 0 <= size <= _LARGEST_BLOB or "size" not in found:
+        if not 0 <= size <= _LARGEST_BLOB or found.get("size") is None:
             raise ImageError("read a descriptor", f"a blob cannot have {found.get('size')!r} bytes")
         platform = documents.child(found, "platform")
         return cls(
