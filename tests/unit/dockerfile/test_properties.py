@@ -43,6 +43,7 @@ SETTINGS = settings(max_examples=400, deadline=None, suppress_health_check=[Heal
 @example("ADD --x \x1e/ b")
 @example("RUN \\\t\r ")
 @example(" \ufeffFROM a")
+@example('FROM --"')
 def test_printed_tree_parses_to_the_same_tree(text: str) -> None:
     try:
         syntax = parse_syntax(text)
