@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -119,6 +120,12 @@ def test_rules_have_the_official_number_and_a_page_each() -> None:
     assert RULES["JSONArgsRecommended"].url == "https://docs.docker.com/go/dockerfile/rule/json-args-recommended/"
     assert RULES["FromAsCasing"].url == "https://docs.docker.com/go/dockerfile/rule/from-as-casing/"
     assert RULES["DL3006"].url == "https://github.com/hadolint/hadolint/wiki/DL3006"
+
+
+def test_page_about_lint_lists_every_rule() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "lint.md").read_text()
+    listed = [line.split("`")[1] for line in page.splitlines() if line.startswith("| `")]
+    assert listed == list(RULES)
 
 
 FIXED = [
