@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from tasks.samples import task_base, task_sample
-
 from tasks.bench import task_bench
 from tasks.checks import task_format, task_lint, task_test, task_types
+from tasks.samples import task_base, task_sample
 
 __all__ = ["task_base", "task_bench", "task_format", "task_lint", "task_sample", "task_test", "task_types"]
 

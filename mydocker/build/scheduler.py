@@ -67,6 +67,7 @@ class _Run:
 
     def __init__(self) -> None:
         self.errors: list[BaseException] = []
+        self.unchecked: set[str] = set()  # jobs whose check failed: they must not run
 
     def initialize(self, tasks: object, selected: object) -> None: ...
     def get_status(self, task: Task) -> None: ...
@@ -99,6 +100,8 @@ class _Work(BaseAction):  # type: ignore[misc]  # doit has no type information
         self.values: dict[str, Any] = {}
 
     def execute(self, out: object = None, err: object = None) -> TaskFailed | None:
+        if self._job.name in self._run.unchecked:
+            return TaskFailed(f"{self._job.name} could not be checked")
         try:
             self._job.work()
         except BaseException as error:  # a thread's end is no place for an error: `run` raises it again
@@ -134,8 +137,9 @@ def _task(job: Job, state: _Run) -> Task:
     def settled() -> bool:
         try:
             return job.is_done()
-        except BaseException as error:
+        except Exception as error:  # inside doit it would look like a defect of doit's; `run` raises it again
             state.errors.append(error)
-            raise
+            state.unchecked.add(job.name)
+            return False
 
     return Task(job.name, [_Work(job, state)], task_dep=list(job.after), uptodate=[settled])

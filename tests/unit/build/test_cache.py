@@ -1,0 +1,95 @@
+"""The build cache's file: what was put in comes out, for several users at once, and damage costs time only."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from mydocker.build.cache import Cache, FileStamp, Result
+from mydocker.image.digest import DiffID, Digest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_RESULT = Result(DiffID("sha256:" + "1" * 64), Digest("sha256:" + "2" * 64), 10, 1.5, (("a", "1"), ("ü\udc80", "2")))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    return str(tmp_path / "cache.sqlite")
+
+
+def test_a_result_is_found_by_its_key_in_another_process(path: str) -> None:
+    with Cache(path) as cache:
+        assert cache.get("k") is None
+        cache.put("k", _RESULT)
+    with Cache(path) as cache:
+        assert cache.get("k") == _RESULT
+        assert cache.diff_ids() == {_RESULT.diff_id}
+
+
+def test_a_slot_tells_the_parts_of_the_key_that_was_there_last(path: str) -> None:
+    with Cache(path) as cache:
+        cache.put("k", _RESULT)
+        assert cache.last_parts("slot") is None
+        cache.remember_slots([("slot", "k")])
+        assert cache.last_parts("slot") == _RESULT.parts
+
+
+def test_a_files_hash_is_believed_only_while_its_stamp_stays(path: str, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("x")
+    old = time.time() - 100
+    os.utime(file, (old, old))
+    stamp = FileStamp.of(file.stat())._replace(ctime=int(old * 1e9))
+    with Cache(path) as cache:
+        cache.put_file_hash(stamp, "abc")
+    with Cache(path) as cache:
+        assert cache.file_hash(stamp) == "abc"
+        assert cache.file_hash(stamp._replace(size=2)) is None
+        assert cache.file_hash(stamp._replace(mtime=1)) is None
+        assert cache.file_hash(stamp._replace(ctime=1)) is None
+
+
+def test_a_file_that_has_just_changed_is_not_remembered(path: str, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("x")
+    stamp = FileStamp.of(file.stat())
+    with Cache(path) as cache:
+        cache.put_file_hash(stamp, "abc")
+        assert cache.file_hash(stamp) is None
+
+
+def test_forgetting_layers_forgets_their_results(path: str) -> None:
+    with Cache(path) as cache:
+        cache.put("k", _RESULT)
+        cache.forget([_RESULT.diff_id])
+        assert cache.get("k") is None
+
+
+def test_many_threads_and_two_connections_at_once(path: str) -> None:
+    with Cache(path) as one, Cache(path) as other:
+
+        def work(cache: Cache, name: str) -> None:
+            for number in range(50):
+                cache.put(f"{name}{number}", _RESULT)
+
+        threads = [threading.Thread(target=work, args=(cache, f"{i}-")) for i, cache in enumerate([one, other] * 3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert all(one.get(f"{i}-{number}") for i in range(6) for number in range(50))
+
+
+def test_a_damaged_file_is_set_aside(path: str, tmp_path: Path) -> None:
+    with open(path, "wb") as file:
+        file.write(b"garbage" * 1000)
+    with Cache(path) as cache:
+        cache.put("k", _RESULT)
+        assert cache.get("k") == _RESULT
+    assert (tmp_path / "cache.sqlite.damaged").exists()

@@ -1,0 +1,43 @@
+"""Keys: equal parts give equal keys, and a difference is told in a sentence."""
+
+from __future__ import annotations
+
+import pytest
+
+from mydocker.build.keys import digest_of, explain, make_key
+
+
+def test_the_order_of_parts_does_not_matter() -> None:
+    assert make_key({"a": "1", "b": "2"}) == make_key({"b": "2", "a": "1"})
+
+
+def test_any_part_changes_the_key() -> None:
+    key = make_key({"a": "1"})
+    assert key.digest != make_key({"a": "2"}).digest
+    assert key.digest != make_key({"a": "1", "b": ""}).digest
+
+
+def test_no_two_sequences_look_alike() -> None:
+    assert digest_of(["ab", "c"]) != digest_of(["a", "bc"])
+    assert digest_of(["a", ""]) != digest_of(["a"])
+    assert digest_of(["1:a"]) != digest_of(["a"])
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "sentence"),
+    [
+        ({"a": "1"}, {"a": "1"}, ""),
+        ({"instruction": "RUN a"}, {"instruction": "RUN b"}, "the instruction itself changed"),
+        ({"base": "1"}, {"base": "2"}, "the base image changed"),
+        ({"parent": "1"}, {"parent": "2"}, "a step before it gave another result"),
+        ({"env PATH": "/a"}, {"env PATH": "/b"}, "variable PATH changed from '/a' to '/b'"),
+        ({}, {"env NEW": "1"}, "variable NEW is new"),
+        ({"env OLD": "1"}, {}, "variable OLD is gone"),
+        ({"file a": "1", "content": "1"}, {"file a": "2", "content": "2"}, "file a changed"),
+        ({"content": "1"}, {"content": "2"}, "content changed"),
+        ({f"file {n}": "1" for n in "abcde"}, {f"file {n}": "2" for n in "abcde"},
+         "file a changed, file b changed, file c changed, and 2 more"),
+    ],
+)  # fmt: skip
+def test_explanations(before: dict[str, str], now: dict[str, str], sentence: str) -> None:
+    assert explain(make_key(now).parts, make_key(before).parts) == sentence
