@@ -11,9 +11,9 @@ mydocker remove --force quickstart 2>/dev/null || true
 say mydocker build -f samples/quickstart/dockerfile -t quickstart:0.01
 say mydocker images
 say mydocker run -d -name quickstart -image quickstart:0.01
-say mydocker exec quickstart sh -c 'echo "this is $(hostname), in $(pwd), with $(ls / | tr "\n" " ")"'
+say mydocker exec quickstart ls -l / /home
 say mydocker ps
 say mydocker stop --time 1 quickstart
 say mydocker remove quickstart
 echo
-echo "It works. Next: .venv/bin/mydocker run -ti -image quickstart:0.01 --entrypoint sh, or --help."
+echo "It works. Next: .venv/bin/mydocker run -ti --entrypoint sh quickstart:0.01, or --help."

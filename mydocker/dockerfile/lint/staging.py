@@ -105,12 +105,16 @@ def definition_description(subject: Subject) -> Findings:
             )
 
 
+# Nothing, and the image that is made from the host itself: there are no versions of these.
+_WITHOUT_TAG = ("scratch", "base")
+
+
 def base_image_tag(subject: Subject) -> Findings:
     """DL3006 and DL3007: the tag of a base image."""
     for position, stage in enumerate(subject.dockerfile.stages):
         span = subject.command(stage.from_).arguments
         image = _default_image(subject, stage.image)
-        if not span or subject.bases[position] or not image or image == "scratch" or "@" in image:
+        if not span or subject.bases[position] or not image or image in _WITHOUT_TAG or "@" in image:
             continue
         tag = image.rpartition("/")[2].partition(":")[2]
         if not tag:
