@@ -38,13 +38,14 @@ _ESCAPES = {"ENDS_IN_BACKSLASH": "\\", "ENDS_IN_BACKTICK": "`"}
 class Logical(NamedTuple):
     """One logical line: its joined `text`, and where in the file each part of it comes from.
 
-    `starts[i]` is the offset in `text` at which the part begins that lies at `offsets[i]` in the file; `end` is the
-    offset in the file at which its last physical line ends, here-documents included.
+    `starts[i]` is the offset in `text` at which the part begins that lies at `offsets[i]` in the file. In the file the
+    whole instruction goes from `begin` to `end`, with all its physical lines, here-documents included.
     """
 
     text: str
     starts: tuple[int, ...]
     offsets: tuple[int, ...]
+    begin: int
     end: int
     comments: tuple[str, ...]
     heredocs: tuple[Heredoc, ...]
@@ -209,10 +210,11 @@ def _logical(source: Source, lines: Lined, escape: str, comments: list[str], mis
             offsets.append(_start(line) + (0 if parts else len(line) - len(line.lstrip(SPACES))))
             parts.append(content)
             length += len(content)
+        if isinstance(line, Token) and line:
             end = _start(line) + len(line.rstrip(_LINE_END))
     text = "".join(parts)
     empty = tuple(_start(line) for line in lines if isinstance(line, Token) and line.type == "BLANK")
-    logical = Logical(text, tuple(starts), tuple(offsets), end, tuple(comments), (), empty)
+    logical = Logical(text, tuple(starts), tuple(offsets), offsets[0], end, tuple(comments), (), empty)
     if "<<" not in text:
         return logical
     try:

@@ -50,7 +50,7 @@ def read_syntax(text: bytes | str, filename: str = "Dockerfile") -> tuple[Syntax
 
 
 def _command(source: Source, line: Logical, read: Read, *, inner: bool = False) -> Command:
-    start = line.offset(read.start)
+    start = line.offset(read.start) if inner else line.begin
     flags = tuple(_flag(source, line, part) for part in read.flags)
     return Command(
         Word(read.keyword, _span(source, line, read.start, read.start + len(read.keyword))),

@@ -52,10 +52,13 @@ class Read(NamedTuple):
 
 def read(line: str, escape: str) -> Read:
     """Read one logical line; raises `DockerfileError` with `column` and `end_column` counted in the line."""
-    if not line.strip(SPACES):
+    text = line.strip(SPACES)
+    if not text:
         return Read("", 0, (), "none", (), None, None)
+    # Plain blanks in front, whatever blanks they were: the keyword begins behind them, and places stay what they are.
+    text = text.rjust(len(line.rstrip(SPACES)))
     try:
-        return _parser(escape).parse(line.rstrip(SPACES))  # type: ignore[return-value]
+        return _parser(escape).parse(text)  # type: ignore[return-value]
     except UnexpectedInput as error:
         raise _explain(line, error) from None
     except _NotStringsError as error:

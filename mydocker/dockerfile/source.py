@@ -68,7 +68,7 @@ class Source:
         """Return the span of the characters from `start` up to `end`, which may be on a later line."""
         starts = self.line_starts
         line = bisect_right(starts, start)
-        last = line if line == len(starts) or end <= starts[line] else bisect_right(starts, max(start, end - 1))
+        last = line if line == len(starts) or end < starts[line] else bisect_right(starts, end)
         return Span(line, start - starts[line - 1] + 1, last, end - starts[last - 1] + 1, start, end)
 
     def error(self, span: Span, what: str, why: str = "", hint: str = "") -> DockerfileError:

@@ -94,10 +94,10 @@ def _command(command: Command) -> dict[str, Any]:
 def _value(command: Command) -> list[str]:
     """Return the arguments as BuildKit's parser hands them on: pairs as key and value, HEALTHCHECK's CMD in front.
 
-    An instruction that nobody knows has one empty value, and so has a trigger of ONBUILD without arguments.
+    An instruction that nobody knows has one empty value, and so has one ONBUILD in another.
     """
     told = command.inner or command
-    if told.name not in NAMES or told.inner or (command.inner and told.form == "none" and not told.check):
+    if told.name not in NAMES or told.inner:
         return [""]
     value = [told.check.text] if told.check else []
     for word in told.arguments:
