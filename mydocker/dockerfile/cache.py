@@ -13,12 +13,15 @@ import contextlib
 import hashlib
 import json
 import os
+import time
+from _thread import get_ident
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mydocker.dockerfile import grammars, instructions, stages, syntax, words
 from mydocker.dockerfile.lint import finding
+from mydocker.dockerfile.lint.selection import selection
 from mydocker.dockerfile.source import Source, Span
 
 if TYPE_CHECKING:
@@ -26,11 +29,24 @@ if TYPE_CHECKING:
     from mydocker.dockerfile.stages import Dockerfile
 
 
+# More entries than anybody works on at a time; the oldest go.
+_MOST_ENTRIES = 256
+_ABANDONED_AFTER = 3600
+
+
 class Cached(NamedTuple):
-    """A Dockerfile, and what lint finds in it without knowing more than its text."""
+    """A Dockerfile, and what lint finds in it without knowing more than its text.
+
+    `findings_fail` says that the file itself asks for findings to be errors (`# check=error=true`).
+    """
 
     dockerfile: Dockerfile
     findings: tuple[Finding, ...]
+
+    @property
+    def findings_fail(self) -> bool:
+        """Tell whether the file's `check` directive makes every finding an error."""
+        return selection(self.dockerfile.directive("check")).error
 
 
 _KINDS: dict[str, Any] = {
@@ -82,9 +98,22 @@ def _key(text: bytes) -> str:
 
 def _write(path: Path, entry: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{get_ident()}.tmp")
     temporary.write_bytes(entry)
     temporary.replace(path)
+    _tidy(path.parent)
+
+
+def _tidy(directory: Path) -> None:
+    """Remove the oldest entries beyond the number to keep, and temporaries whose writer was killed."""
+    entries = sorted(directory.glob("*.json"), key=_changed)
+    abandoned = [path for path in directory.glob(".*.tmp") if _changed(path) < time.time() - _ABANDONED_AFTER]
+    for path in (*entries[:-_MOST_ENTRIES], *abandoned):
+        path.unlink(missing_ok=True)
+
+
+def _changed(path: Path) -> float:
+    return path.stat().st_mtime
 
 
 def _encode(made: Cached, parsed: tuple[tuple[words.Key, tuple[words.Piece, ...]], ...]) -> bytes:

@@ -8,7 +8,7 @@ from mydocker.dockerfile import stages
 from mydocker.dockerfile.expansion import expand
 from mydocker.dockerfile.instructions import Run
 from mydocker.dockerfile.lint import casing, files, forms, packages, staging, variables
-from mydocker.dockerfile.lint.rules import RULES
+from mydocker.dockerfile.lint.selection import Selection, selection
 from mydocker.dockerfile.lint.subject import Subject
 from mydocker.dockerfile.parsing import read_syntax
 from mydocker.errors import DockerfileError, DockerfileErrors
@@ -52,20 +52,6 @@ CHECKS: tuple[Callable[[Subject], Findings], ...] = (
 )
 
 
-class Selection(NamedTuple):
-    """What the directive `# check=skip=A,B;experimental=C;error=true` asks for; "all" stands for every rule."""
-
-    skip: frozenset[str]
-    experimental: frozenset[str]
-    error: bool
-
-    def wants(self, rule: str) -> bool:
-        """Tell whether a rule is to be run."""
-        if rule in self.skip or "all" in self.skip:
-            return False
-        return not RULES[rule].experimental or rule in self.experimental or "all" in self.experimental
-
-
 class Report(NamedTuple):
     """What lint found: `mistakes` keep the file from being built, findings do not.
 
@@ -93,19 +79,6 @@ class Report(NamedTuple):
         """Raise the mistakes, all in one, if there are any."""
         if self.mistakes:
             raise DockerfileErrors(list(self.mistakes))
-
-
-def selection(directive: str) -> Selection:
-    """Read the value of a `check` directive; what it cannot mean is passed over, as in BuildKit."""
-    options: dict[str, str] = {}
-    for part in directive.split(";"):
-        key, _, value = part.partition("=")
-        options[key.strip().lower()] = value.strip()
-
-    def names(key: str) -> frozenset[str]:
-        return frozenset(name.strip() for name in options.get(key, "").split(",") if name.strip())
-
-    return Selection(names("skip"), names("experimental"), options.get("error", "").lower() in ("true", "1"))
 
 
 def check(text: bytes | str, filename: str, ignore: Matcher | None) -> Report:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -107,3 +108,22 @@ print("lark" in sys.modules)
     words = [sys.executable, "-c", program, str(tmp_path / "Dockerfile"), str(tmp_path / "cache")]
     told = [subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip() for _ in range(2)]
     assert told == ["True", "False"]
+
+
+def test_oldest_entries_and_abandoned_temporaries_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mydocker.dockerfile.cache._MOST_ENTRIES", 2)
+    abandoned, young = tmp_path / ".x.json.1.1.tmp", tmp_path / ".y.json.1.1.tmp"
+    abandoned.touch()
+    young.touch()
+    os.utime(abandoned, (1, 1))
+    for number in range(4):
+        parse_cached(b"FROM a:%d\n" % number, str(tmp_path))
+        newest = max(tmp_path.glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
+        os.utime(newest, (10 + number, 10 + number))
+    assert len(list(tmp_path.glob("*.json"))) == 2
+    assert [path.name for path in tmp_path.glob(".*.tmp")] == [young.name]
+
+
+@pytest.mark.parametrize(("directive", "fail"), [("error=true", True), ("skip=all", False)])
+def test_file_can_ask_for_findings_to_be_errors(tmp_path: Path, directive: str, fail: bool) -> None:
+    assert parse_cached(f"# check={directive}\nFROM a\n".encode(), str(tmp_path)).findings_fail is fail

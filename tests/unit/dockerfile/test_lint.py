@@ -10,8 +10,8 @@ import pytest
 from mydocker.dockerfile import parse_syntax
 from mydocker.dockerfile.ignore import Matcher
 from mydocker.dockerfile.lint import fix, lint, text
-from mydocker.dockerfile.lint.report import selection
 from mydocker.dockerfile.lint.rules import RULES
+from mydocker.dockerfile.lint.selection import selection
 
 OFFICIAL = 22
 
