@@ -95,8 +95,8 @@ def relative_workdir(subject: Subject) -> Findings:
     for position, stage in enumerate(subject.dockerfile.stages):
         base = subject.bases[position]
         known = base is not None and base.span.start in settled
-        for step in subject.steps:
-            if step.stage is not stage or not isinstance(step.instruction, Workdir):
+        for step in subject.steps_of[stage.span.start]:
+            if not isinstance(step.instruction, Workdir):
                 continue
             path = step.expanded.instruction.path if step.expanded else ""  # type: ignore[union-attr]
             if not known and path and not path.startswith(("/", "\\")) and path[1:2] != ":":

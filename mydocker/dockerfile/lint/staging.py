@@ -134,7 +134,7 @@ def _default_image(subject: Subject, image: str) -> str:
 
 def copy_from(subject: Subject) -> Findings:
     """DL3022 and DL3023: the stage that COPY --from names."""
-    earlier: list[str] = []
+    earlier: dict[str, None] = {}  # in order, so that of two near names the first is suggested
     for position, stage in enumerate(subject.dockerfile.stages):
         for instruction in stage.instructions:
             if not isinstance(instruction, Copy) or not instruction.from_ or "$" in instruction.from_:
@@ -149,7 +149,7 @@ def copy_from(subject: Subject) -> Findings:
                 hint = did_you_mean(wanted, [name for name in earlier if name])
                 known = f" ({hint})" if hint else ""
                 yield subject.finding("DL3022", f"no stage before this one is named '{instruction.from_}'{known}", span)
-        earlier.append(stage.name)
+        earlier[stage.name] = None
 
 
 def last_user(subject: Subject) -> Findings:

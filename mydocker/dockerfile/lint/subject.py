@@ -105,6 +105,14 @@ class Subject:
             ends[stage.span.start] = known
         return tuple(steps)
 
+    @cached_property
+    def steps_of(self) -> dict[int, list[Step]]:
+        """The steps of each stage, by the offset at which the stage begins."""
+        found: dict[int, list[Step]] = {stage.span.start: [] for stage in self.dockerfile.stages}
+        for step in self.steps:
+            found[step.stage.span.start].append(step)
+        return found
+
     def _expand(self, instruction: Instruction, variables: dict[str, str]) -> Expanded | None:
         try:
             return expand(instruction, variables, escape=self.syntax.escape)

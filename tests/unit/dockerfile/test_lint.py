@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mydocker.dockerfile import parse_syntax
+from mydocker.dockerfile import parse, parse_syntax
 from mydocker.dockerfile.ignore import Matcher
 from mydocker.dockerfile.lint import fix, lint, text
+from mydocker.dockerfile.lint.platform import base_image_platform
 from mydocker.dockerfile.lint.rules import RULES
 from mydocker.dockerfile.lint.selection import selection
 
@@ -106,8 +107,12 @@ def test_ignored_source_is_found_with_the_ignore_file() -> None:
     assert broken(content, "CopyIgnoredFile", matcher) == ["docs/x"]
 
 
-def test_platform_of_the_base_image_is_left_to_the_build() -> None:
-    assert "InvalidBaseImagePlatform" in RULES
+def test_platform_of_the_base_image_is_judged_by_the_build() -> None:
+    dockerfile = parse("ARG x\nFROM --platform=$x a AS b\n")
+    found = base_image_platform(dockerfile.source, dockerfile.stages[0], "linux/arm64", "linux/amd64")
+    assert found is not None
+    assert (found.rule, found.span[:4]) == ("InvalidBaseImagePlatform", (2, 20, 2, 21))
+    assert base_image_platform(dockerfile.source, dockerfile.stages[0], "linux/arm64", "linux/arm64") is None
 
 
 def test_every_rule_is_tested_here() -> None:

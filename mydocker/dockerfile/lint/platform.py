@@ -1,0 +1,25 @@
+"""The one rule that needs a build: InvalidBaseImagePlatform."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mydocker.dockerfile.lint.finding import Finding
+from mydocker.dockerfile.lint.rules import RULES
+
+if TYPE_CHECKING:
+    from mydocker.dockerfile.source import Source
+    from mydocker.dockerfile.stages import Stage
+
+
+def base_image_platform(source: Source, stage: Stage, expected: str, actual: str) -> Finding | None:
+    """Return the finding about a base image that was found for another platform than was asked for.
+
+    `expected` and `actual` are platforms like "linux/arm64"; None when they are the same.
+    """
+    if expected == actual:
+        return None
+    rule = RULES["InvalidBaseImagePlatform"]
+    start = max(source.text.find(stage.image, stage.span.start, stage.span.end), stage.span.start)
+    message = f"base image '{stage.image}' is for {actual}, and {expected} was asked for"
+    return Finding(rule.name, rule.level, message, source.span(start, start + len(stage.image)), None)
