@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from mydocker.build import scheduler
+from mydocker.build import inputs, outputs, scheduler
 from mydocker.build.cache import Cache
 from mydocker.build.executor import Executor, Place
 from mydocker.build.keys import digest_of
@@ -40,7 +40,19 @@ def build(
     the steps that it finished stay in the cache.
     """
     references = [Reference.parse(tag) for tag in request.tags]
-    path, text = read_dockerfile(request)
+    with inputs.local(request, store) as here:
+        return _build(here, store, find_base, reporter, now, references)
+
+
+def _build(
+    request: BuildRequest,
+    store: ImageStore,
+    find_base: Callable[[str, str], Base],
+    reporter: Reporter,
+    now: int,
+    references: list[Reference],
+) -> BuildResult:
+    path, text = _read_dockerfile(request)
     parsed = parse_cached(text, store.layout.parsed, filename=path)
     for finding in parsed.findings:
         shown = f"{path}:{finding.span.line}: {finding.message} ({finding.rule})"
@@ -56,26 +68,34 @@ def build(
         finally:
             executor.close()
         images = () if request.dry_run else _images(plan, executor, store, references, now)
+        for output in request.outputs if images else ():
+            outputs.write(output, images[-1], store, cache, request.tags)
         return BuildResult(images, executor.outcomes(), plan.warnings)
 
 
-def read_dockerfile(request: BuildRequest) -> tuple[str, bytes]:
-    """Return the Dockerfile's path (for messages) and its bytes."""
-    names = [request.dockerfile] if request.dockerfile else [os.path.join(request.context, name) for name in _NAMES]
-    for name in names:
-        try:
-            with open(name, "rb") as file:
-                return name, file.read()
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        except OSError as error:
-            raise NotFound(f"cannot read {name}", error.strerror or str(error)) from error
+def dockerfile_path(request: BuildRequest) -> str:
+    """Return the path of the request's Dockerfile; raise `NotFound` when there is none."""
     if request.dockerfile:
+        if os.path.exists(request.dockerfile):
+            return request.dockerfile
         raise NotFound(f"there is no file {request.dockerfile}", hint="name the Dockerfile with -f FILE")
+    for name in _NAMES:
+        path = name if request.context == "." else os.path.join(request.context, name)
+        if os.path.exists(path):
+            return path
     where = "the current directory" if request.context == "." else request.context
     raise NotFound(
         f"there is no Dockerfile in {where}", hint="name it with -f FILE, or give the directory that has one"
     )
+
+
+def _read_dockerfile(request: BuildRequest) -> tuple[str, bytes]:
+    path = dockerfile_path(request)
+    try:
+        with open(path, "rb") as file:
+            return path, file.read()
+    except OSError as error:
+        raise NotFound(f"cannot read {path}", error.strerror or str(error)) from error
 
 
 def _ignore_file(dockerfile: str) -> str:

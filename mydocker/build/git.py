@@ -63,13 +63,7 @@ def commit_of(source: str, checksum: str) -> str:
 def add(one: Add, source: str, shop: Workshop, placer: Placer, destination: str, place: str) -> None:
     """Copy the tree of the commit to `destination`, without `.git` unless --keep-git-dir."""
     repository = Repository.parse(source)
-    commit = commit_of(source, one.checksum)
-    checkout = os.path.join(place, f"git-{commit}")
-    os.mkdir(checkout, 0o700)
-    _git("init", "--quiet", checkout)
-    wanted = commit if _COMMIT.fullmatch(repository.ref) else repository.ref or "HEAD"
-    _git("-C", checkout, "fetch", "--quiet", "--depth=1", "--", repository.url, wanted)
-    _git("-C", checkout, "-c", "advice.detachedHead=false", "checkout", "--quiet", commit)
+    checkout = _check_out(repository, commit_of(source, one.checksum), place)
     if not one.keep_git_dir:
         shutil.rmtree(os.path.join(checkout, ".git"))
     fd = os.open(checkout, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -78,6 +72,28 @@ def add(one: Add, source: str, shop: Workshop, placer: Placer, destination: str,
     with Tree(fd, source, shop.trees.cache, owned=False) as tree:
         for picked in pick(tree, repository.subdirectory or "/", rules):
             placer.place(tree, picked, destination)
+
+
+def fetch(source: str, place: str) -> str:
+    """Fetch a repository as a build context; return the directory below `place` that is one."""
+    repository = Repository.parse(source)
+    checkout = _check_out(repository, commit_of(source, ""), place)
+    shutil.rmtree(os.path.join(checkout, ".git"))
+    inside = os.path.normpath(os.path.join("/", repository.subdirectory)).lstrip("/")
+    context = os.path.realpath(os.path.join(checkout, inside))
+    if context != os.path.join(os.path.realpath(checkout), inside).rstrip("/") or not os.path.isdir(context):
+        raise BuildFailed(f"cannot use {source}", f"{repository.subdirectory} is no directory of it")
+    return context
+
+
+def _check_out(repository: Repository, commit: str, place: str) -> str:
+    checkout = os.path.join(place, f"git-{commit}")
+    os.mkdir(checkout, 0o700)
+    _git("init", "--quiet", checkout)
+    wanted = commit if _COMMIT.fullmatch(repository.ref) else repository.ref or "HEAD"
+    _git("-C", checkout, "fetch", "--quiet", "--depth=1", "--", repository.url, wanted)
+    _git("-C", checkout, "-c", "advice.detachedHead=false", "checkout", "--quiet", commit)
+    return checkout
 
 
 def _ask(repository: Repository) -> str:

@@ -10,17 +10,22 @@ from typing import TYPE_CHECKING
 from mydocker.events import StepOutput
 
 if TYPE_CHECKING:
+    from mydocker.build.secrets import Needles
     from mydocker.events import Reporter
 
 _BLOCK = 1 << 16
 
 
 class Capture:
-    """Descriptors for a step's standard streams, inside `with`. The reporter gets every byte, in order per stream."""
+    """Descriptors for a step's standard streams, inside `with`.
 
-    def __init__(self, step: str, reporter: Reporter) -> None:
+    The reporter gets every byte, in order per stream, but for secrets, which are masked.
+    """
+
+    def __init__(self, step: str, reporter: Reporter, secrets: Needles) -> None:
         self._step = step
         self._reporter = reporter
+        self._secrets = secrets
         self._pending = {1: b"", 2: b""}
 
     def __enter__(self) -> Capture:
@@ -54,4 +59,4 @@ class Capture:
         cut = len(data) if not block else data.rfind(b"\n") + 1
         self._pending[stream] = data[cut:]
         if data[:cut]:
-            self._reporter(StepOutput(self._step, data[:cut], stream))
+            self._reporter(StepOutput(self._step, self._secrets.mask(data[:cut]), stream))

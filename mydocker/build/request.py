@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from mydocker.build.outputs import Output
     from mydocker.image.image import Image
 
 
@@ -23,6 +24,7 @@ class Secret:
 class BuildRequest:
     """Everything that decides about a build.
 
+    `context` is a directory, `-` for standard input (a tar, or a Dockerfile alone) or the URL of a git repository.
     `dockerfile` is the path of the file, or None for `Dockerfile` (or `dockerfile`) in `context`; `tags` are the names
     that the image gets; `targets` the stages wanted (empty: the last one). `epoch` are seconds since 1970 that clamp
     file times; None takes SOURCE_DATE_EPOCH from `build_args`, else the base image's own time. `environment` supplies
@@ -45,6 +47,8 @@ class BuildRequest:
     no_cache_stages: frozenset[str] = frozenset()
     workers: int = 0
     epoch: int | None = None
+    outputs: tuple[Output, ...] = ()
+    pull: bool = False
     dry_run: bool = False
 
 

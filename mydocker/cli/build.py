@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING
 
 from mydocker.errors import UsageError
@@ -19,7 +18,7 @@ def build_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `build`."""
     parser.epilog = "example: mydocker build -f dockerfile -t xx:0.01"
     add = parser.add_argument
-    add("context", nargs="?", metavar="CONTEXT", help="directory to copy from (default: the current directory)")
+    add("context", nargs="?", metavar="CONTEXT", help="directory, git URL or - (default: the current directory)")
     add("-f", "--file", metavar="FILE", help="the Dockerfile (default: Dockerfile or dockerfile in CONTEXT; -: stdin)")
     add("-t", "--tag", action="append", default=[], metavar="NAME[:TAG]", help="name of the image; may be repeated")
     add(
@@ -41,13 +40,28 @@ def build_arguments(parser: ArgumentParser) -> None:
     add("--explain", action="store_true", help="say for each step why it was run or not")
     add("--dry-run", action="store_true", help="say what would be run and why, and run nothing")
     add("--check", action="store_true", help="check the Dockerfile, and build nothing")
+    add("-o", "--output", action="append", default=[], metavar="type=TYPE,dest=PATH", help="write the result as well: "
+        "local (a directory), tar, oci or docker (archives)")  # fmt: skip
+    add("--pull", action="store_true", help="fetch base images even when they are here")
+    add("--progress", choices=("auto", "plain", "json"), default="auto", help="how to tell what happens")
+    add("--metadata-file", metavar="FILE", help="write the image's digests to FILE, as JSON")
     add("--iidfile", metavar="FILE", help="write the image's id to FILE")
     add("-q", "--quiet", action="store_true", help="print nothing but the image's id")
 
 
 def build(args: Namespace, context: Context) -> int:
     """Build an image."""
+    if args.check:
+        return _check(args, context)
     request = _request(args)
+    if args.progress == "json":
+        from mydocker.cli.progress import Json
+
+        context.report_to(Json(context.out.stderr))
+    elif args.progress == "plain":
+        from mydocker.cli.progress import Plain
+
+        context.report_to(Plain(context.out.stderr))
     if args.quiet:
         context.hush()
     result = context.engine.build(request)
@@ -56,14 +70,40 @@ def build(args: Namespace, context: Context) -> int:
             context.out.line(f"[{step.step}] {step.outcome}: {step.text}  ({step.why})")
     if args.dry_run:
         return 0
-    if args.iidfile:
-        with open(args.iidfile, "w") as file:
-            file.write(str(result.image.id))
+    _write_facts(args, result)
     if args.quiet:
         context.out.line(str(result.image.id))
     else:
         _summary(args, context, result)
     return 0
+
+
+def _check(args: Namespace, context: Context) -> int:
+    """Do what `lint` does with the same file and context."""
+    from argparse import Namespace as Words
+
+    from mydocker.build.builder import dockerfile_path
+    from mydocker.cli.lint import lint
+
+    path = dockerfile_path(_request(args))
+    words = {"file": path, "context": args.context, "format": "text", "fix": False, "skip": [], "experimental": []}
+    return lint(Words(**words, fail_on="warning", rules=False), context)
+
+
+def _write_facts(args: Namespace, result: BuildResult) -> None:
+    if args.iidfile:
+        with open(args.iidfile, "w") as file:
+            file.write(str(result.image.id))
+    if args.metadata_file:
+        import json
+
+        facts = {
+            "containerimage.config.digest": str(result.image.id),
+            "containerimage.digest": str(result.image.digest),
+            "image.name": ",".join(args.tag),
+        }
+        with open(args.metadata_file, "w") as file:
+            json.dump(facts, file, indent=2)
 
 
 def _summary(args: Namespace, context: Context, result: BuildResult) -> None:
@@ -76,6 +116,7 @@ def _summary(args: Namespace, context: Context, result: BuildResult) -> None:
 
 
 def _request(args: Namespace) -> BuildRequest:
+    from mydocker.build.outputs import Output
     from mydocker.build.request import BuildRequest
 
     return BuildRequest(
@@ -95,6 +136,8 @@ def _request(args: Namespace) -> BuildRequest:
         no_cache_stages=frozenset(args.no_cache_filter.split(",")) - {""},
         workers=args.jobs,
         epoch=_epoch(),
+        outputs=tuple(Output.parse(each) for each in args.output),
+        pull=args.pull,
         dry_run=args.dry_run,
     )
 
@@ -146,8 +189,3 @@ def _agent(text: str) -> tuple[str, str]:
     if not socket:
         raise UsageError(f"--ssh {text}", "no agent is running here (SSH_AUTH_SOCK is not set)", "start ssh-agent")
     return name or "default", socket
-
-
-def dockerfile_from_stdin() -> bytes:
-    """Return the Dockerfile that was given on standard input."""
-    return sys.stdin.buffer.read()

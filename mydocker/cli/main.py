@@ -39,6 +39,10 @@ class Context:
         """Tell nothing of progress; call it before the engine is first used."""
         self._quiet = True
 
+    def report_to(self, reporter: Reporter) -> None:
+        """Tell progress to this reporter instead of the one that fits the terminal."""
+        self._reporter = reporter
+
     @property
     def engine(self) -> Engine:
         """The engine on the store that this command line chose."""

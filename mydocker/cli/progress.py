@@ -73,6 +73,24 @@ class Plain:
         return progress_line(event, now - began)
 
 
+class Json:
+    """One JSON object a line for each event, with its kind under `event`; bytes are text, what is no UTF-8 replaced."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __call__(self, event: Event) -> None:
+        """Write one event."""
+        import json
+
+        facts = {
+            name: value.decode(errors="replace") if isinstance(value, bytes) else value
+            for name, value in event._asdict().items()
+        }
+        self._stream.write(json.dumps({"event": type(event).__name__, **facts}) + "\n")
+        self._stream.flush()
+
+
 class Terminal(Plain):
     """As `Plain`, but transfers rewrite one line at the bottom of the terminal."""
 

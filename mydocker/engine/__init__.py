@@ -15,7 +15,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from mydocker.errors import NotFound
+from mydocker.errors import NotFound, RegistryError
 from mydocker.events import Notice, silent
 
 if TYPE_CHECKING:
@@ -120,29 +120,45 @@ class Engine:
         """Build images from a Dockerfile; see `mydocker.build.builder.build` for what it raises."""
         from mydocker.build.builder import build
 
-        return build(request, self.images, self._find_base, self.reporter, int(time.time()))
+        def find_base(name: str, platform: str) -> Base:
+            return self._find_base(name, platform, request.pull)
 
-    def _find_base(self, name: str, platform: str) -> Base:
-        """Return the base image of a stage; the image `base` is made when it is not there yet."""
+        return build(request, self.images, find_base, self.reporter, int(time.time()))
+
+    def _find_base(self, name: str, platform: str, pull: bool = False) -> Base:
+        """Return the base image of a stage: made if it is `base`, fetched when it is missing or with `pull`."""
         from mydocker.build.plan import Base
 
-        image = self._image(name)
+        image = self.pull(name, platform) if pull and name != BASE else self.image(name, platform)
         return Base(image.config, image.layers, name)
 
-    def _image(self, name: str) -> Image:
-        """Return an image; `base` is made when it is missing, and a bare name may mean the one version there is."""
+    def image(self, name: str, platform: str = "") -> Image:
+        """Return an image by its name or id; one that is not here is made (`base`) or fetched from its registry.
+
+        A name without a version may mean the one version that there is. Raises `NotFound` saying why it cannot be had.
+        """
         try:
             return self.images.resolve(name)
-        except NotFound:
-            versions = [
-                image for image in self.images.images() if name in (each.familiar_name for each in image.references)
-            ]
-            if len(versions) == 1:
-                return versions[0]
-            if name not in (BASE, f"{BASE}:latest"):
-                raise
-        self.reporter(Notice(f"there is no image {BASE} yet: making it from this host"))
-        return self.build_base()
+        except NotFound as missing:
+            found = [each for each in self.images.images() if name in (ref.familiar_name for ref in each.references)]
+            if len(found) == 1:
+                return found[0]
+            if name in (BASE, f"{BASE}:latest"):
+                self.reporter(Notice(f"there is no image {BASE} yet: making it from this host"))
+                return self.build_base()
+            try:
+                return self.pull(name, platform)
+            except RegistryError as error:
+                hint = "`mydocker images` lists the images that are here"
+                raise NotFound(missing.what, f"and it cannot be pulled ({error})", hint) from error
+
+    def pull(self, name: str, platform: str = "") -> Image:
+        """Fetch an image from its registry, also when there is one of that name already."""
+        from mydocker.image import platforms, registry
+        from mydocker.image.reference import Reference
+
+        wanted = platforms.parse(platform) if platform else None
+        return registry.pull(self.images, Reference.parse(name), self._environ, platform=wanted)
 
     # Containers ------------------------------------------------------------------------------------------------------
 
@@ -153,7 +169,7 @@ class Engine:
         """
         from mydocker.creation.create import Rooms, create
 
-        return create(Rooms(self.images, self.containers, self.volumes), self._image(request.image), request)
+        return create(Rooms(self.images, self.containers, self.volumes), self.image(request.image), request)
 
     # Saving ----------------------------------------------------------------------------------------------------------
 

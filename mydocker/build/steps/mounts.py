@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from mydocker.build.executor import Workshop
     from mydocker.build.plan import Step
+    from mydocker.build.request import Secret
     from mydocker.build.tree import Tree
     from mydocker.dockerfile import instructions as ins
 
@@ -183,8 +184,18 @@ def _fill(directory: str, mount: ins.Mount, step: Step, shop: Workshop) -> None:
         os.close(root)
 
 
+def secrets_of(given: tuple[ins.Mount, ...], secrets: tuple[Secret, ...]) -> tuple[Secret, ...]:
+    """Return the secrets that a command with these mounts can see."""
+    names = {_secret_name(mount) for mount in given if mount.type == "secret"}
+    return tuple(secret for secret in secrets if secret.id in names)
+
+
+def _secret_name(mount: ins.Mount) -> str:
+    return mount.id or mount.source or posixpath.basename(mount.target)
+
+
 def _secret(mount: ins.Mount, step: Step, shop: Workshop, place: str, stack: ExitStack) -> Made:
-    name = mount.id or mount.source or posixpath.basename(mount.target)
+    name = _secret_name(mount)
     secret = next((each for each in shop.request.secrets if each.id == name), None)
     if secret is None:
         if mount.required:

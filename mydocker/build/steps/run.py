@@ -12,7 +12,9 @@ import os
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from mydocker.build import secrets
 from mydocker.build.output import Capture
+from mydocker.build.secrets import Needles
 from mydocker.build.steps import mounts
 from mydocker.dockerfile import heredocs
 from mydocker.dockerfile import instructions as ins
@@ -83,10 +85,12 @@ class RunHandler:
             )
             document = spec.document(options, sandbox.new_identifier())
             rootfs = Overlay(below, f"{place}/upper", f"{place}/work")
-            with Capture(step.id, shop.reporter) as capture:
+            had = mounts.secrets_of(run.mounts, shop.request.secrets)
+            with Capture(step.id, shop.reporter, Needles(had)) as capture:
                 status = sandbox.run(
                     document, rootfs, stdin=capture.stdin, stdout=capture.stdout, stderr=capture.stderr
                 )
+        secrets.search(f"{place}/upper", had)
         if status:
             shown = run.command.text if isinstance(run.command, ins.Shell) else json.dumps(argv)
             raise BuildFailed(f"the command ended with exit status {status}", " ".join(shown.split()))

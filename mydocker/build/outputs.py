@@ -1,0 +1,115 @@
+"""What a build leaves besides the image in the store: its files in a directory or a tar, an archive for other tools."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from mydocker.build.placing import Manner, Placer
+from mydocker.build.selection import Rules, pick
+from mydocker.build.tree import Tree
+from mydocker.dockerfile import globs
+from mydocker.errors import UsageError
+from mydocker.image.pack import PackRules, pack
+from mydocker.runtime.rootfs import overlay_fd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mydocker.build.cache import Cache
+    from mydocker.image.image import Image
+    from mydocker.image.store import ImageStore
+
+_TYPES = ("image", "local", "tar", "oci", "docker")
+_ARCHIVES = {"oci": "oci-archive", "docker": "docker-archive"}
+
+
+class Output(NamedTuple):
+    """One `--output`: a type, and where to (a directory for local, a file for the others, "-" for standard output)."""
+
+    type: str
+    destination: str = ""
+    compression: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return what `type=TYPE,dest=PATH` means; a path alone is a directory, `-` alone a tar on standard output."""
+        if "=" not in text:
+            return cls("tar", "-") if text == "-" else cls("local", text)
+        fields = dict(part.partition("=")[::2] for part in text.split(","))
+        kind = fields.pop("type", "")
+        destination, compression = fields.pop("dest", ""), fields.pop("compression", "")
+        if kind not in _TYPES or fields:
+            raise UsageError(f"--output {text}", "expected type=" + "|".join(_TYPES) + ",dest=PATH")
+        if kind == "local" and not destination:
+            raise UsageError(f"--output {text}", "a directory is needed", "add dest=DIRECTORY")
+        return cls(kind, destination or ("" if kind == "image" else "-"), compression)
+
+
+def write(output: Output, image: Image, store: ImageStore, cache: Cache, names: tuple[str, ...]) -> None:
+    """Write an image in the way asked for; the image itself is in the store already."""
+    if output.type == "local":
+        with _root(image, store) as root:
+            _copy_out(root, output.destination, cache)
+    elif output.type == "tar":
+        with _root(image, store) as root:
+            _write_tar(root, output.destination)
+    elif output.type in _ARCHIVES:
+        target = 1 if output.destination == "-" else output.destination
+        store.save(target, names or [str(image.id)], form=_ARCHIVES[output.type], compression=output.compression)
+
+
+@contextmanager
+def _root(image: Image, store: ImageStore) -> Iterator[int]:
+    """Give the merged root directory of an image as a descriptor."""
+    directories = store.snapshot_dirs(image)
+    if directories:
+        with overlay_fd(directories) as root:
+            yield root
+        return
+    with store.layout.workspace("nothing") as empty:
+        fd = os.open(empty, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+
+
+def _copy_out(root: int, destination: str, cache: Cache) -> None:
+    """Copy everything into a directory, which is made if missing; what is there already stays unless it is replaced."""
+    os.makedirs(destination, exist_ok=True)
+    into = os.open(destination, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    everything = Rules(globs.match, lambda path: False, lambda pattern, path: False)
+    try:
+        with Tree(os.dup(root), "the image", cache, identity="image") as tree:
+            for picked in pick(tree, "/", everything):
+                Placer(into, Manner()).place(tree, picked, "/")
+    finally:
+        os.close(into)
+
+
+def _write_tar(root: int, destination: str) -> None:
+    if destination == "-":
+        _pack(root, 1)
+        return
+    unfinished = f"{destination}.{os.getpid()}.unfinished"
+    fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:
+        try:
+            _pack(root, fd)
+        finally:
+            os.close(fd)
+        os.rename(unfinished, destination)
+    except BaseException:
+        os.unlink(unfinished)
+        raise
+
+
+def _pack(root: int, fd: int) -> None:
+    def put(data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(fd, view) :]
+
+    pack(root, put, PackRules(whiteouts=False))
