@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from mydocker.dockerfile.lint.finding import Finding
@@ -20,6 +21,7 @@ def base_image_platform(source: Source, stage: Stage, expected: str, actual: str
     if expected == actual:
         return None
     rule = RULES["InvalidBaseImagePlatform"]
-    start = max(source.text.find(stage.image, stage.span.start, stage.span.end), stage.span.start)
+    word = re.compile(rf"(?<=\s){re.escape(stage.image)}(?!\S)").search(source.text, stage.span.start, stage.span.end)
+    start = word.start() if word else stage.span.start
     message = f"base image '{stage.image}' is for {actual}, and {expected} was asked for"
     return Finding(rule.name, rule.level, message, source.span(start, start + len(stage.image)), None)
