@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from mydocker.image.usage import Usage
 
 _HEX = "0123456789abcdef"
+_NEVER_TOO_HIGH = 50  # what overlayfs stacks on every kernel, with an upper and an init layer besides
 
 
 def _no_pins() -> frozenset[str]:
@@ -128,7 +129,13 @@ class ImageStore:
             topmost_first[path] = None
             if is_opaque_root(path):
                 break
-        return tuple(topmost_first)
+        stack = tuple(topmost_first)
+        if len(stack) <= _NEVER_TOO_HIGH:
+            return stack
+        from mydocker.image.merging import folded
+        from mydocker.linux.mounts import most_layers
+
+        return folded(self.layout, self.snapshots, stack, most_layers())
 
     def add(
         self,

@@ -187,6 +187,12 @@ def overlay(lower: list[int], upper: int | None, work: int | None, *, volatile: 
     return _overlay_before_6_8(lower, options)
 
 
+def most_layers() -> int:
+    """Return how many layers this kernel surely stacks: 500 since `lowerdir+` (6.8), else what one option can name."""
+    major, minor = (int(part) for part in os.uname().release.split(".")[:2])
+    return 450 if (major, minor) >= (6, 8) else 50
+
+
 def _overlay_before_6_8(lower: list[int], options: list[Option]) -> int:
     """Name all layers in one option of at most 255 characters: bare numbers, looked up from /proc/self/fd.
 
