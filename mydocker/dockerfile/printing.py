@@ -10,11 +10,10 @@ import json
 from typing import TYPE_CHECKING
 
 from mydocker.dockerfile.source import BYTE_ORDER_MARK
+from mydocker.dockerfile.words import SPACES
 
 if TYPE_CHECKING:
     from mydocker.dockerfile.syntax import Command, Flag, Syntax
-
-_PROTECTED = "\"'\\ \t\v\f\r\n\x85\xa0"
 
 
 def print_syntax(syntax: Syntax) -> str:
@@ -37,20 +36,20 @@ def _command(command: Command, escape: str) -> str:
 
 
 def _line(command: Command) -> str:
-    parts = [command.keyword.text, *(_flag(flag) for flag in command.flags)]
+    rest = [command.check.text] if command.check else []
     if command.inner:
-        parts.append(_line(command.inner))
-        return " ".join(parts)
-    if command.check:
-        parts.append(command.check.text)
-    if command.form == "exec":
-        parts.append(json.dumps([word.text for word in command.arguments], ensure_ascii=False))
-        return " ".join(parts)
-    if not command.check and command.arguments and command.arguments[0].text.startswith("--"):
-        parts.append("--")
-    return " ".join([*parts, *(word.text for word in command.arguments)])
+        rest.append(_line(command.inner))
+    elif command.form == "exec":
+        rest.append(json.dumps([word.text for word in command.arguments], ensure_ascii=False))
+    else:
+        rest += [word.text for word in command.arguments]
+    dashes = ["--"] if rest and rest[0].startswith("--") else []
+    return " ".join([command.keyword.text, *(_flag(flag) for flag in command.flags), *dashes, *rest])
 
 
 def _flag(flag: Flag) -> str:
-    """Return a flag with a backslash before whatever would end it or be taken away."""
-    return "".join("\\" + character if character in _PROTECTED else character for character in str(flag))
+    """Return a flag with its blanks between quotes, and a backslash before what would be taken for a mark."""
+    return "".join(
+        f'"{character}"' if character in SPACES else f"\\{character}" if character in "\"'\\" else character
+        for character in str(flag)
+    )

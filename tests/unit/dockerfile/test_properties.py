@@ -44,6 +44,9 @@ SETTINGS = settings(max_examples=400, deadline=None, suppress_health_check=[Heal
 @example("RUN \\\t\r ")
 @example(" \ufeffFROM a")
 @example('FROM --"')
+@example("CMD --d\\ \t\r \nRUN x")
+@example("HEALTHCHECK -- --interval=5s x")
+@example("ONBUILD -- --x y")
 def test_printed_tree_parses_to_the_same_tree(text: str) -> None:
     try:
         syntax = parse_syntax(text)
