@@ -17,8 +17,11 @@ _ARCHIVE = re.compile(r".*\.(?:tar|tar\.\w+|tgz|tbz2?|txz|tzst|gz|bz2|xz|zst|lzm
 
 
 def ignored_sources(subject: Subject) -> Findings:
-    """CopyIgnoredFile: a source that the ignore file keeps out of the context."""
-    if subject.ignore is None:
+    """CopyIgnoredFile: a source that the ignore file keeps out of the context.
+
+    Where a pattern takes something back, an excluded directory may still have files to copy, so nothing is said.
+    """
+    if subject.ignore is None or any(pattern.reincludes for pattern in subject.ignore.patterns):
         return
     for step in subject.steps:
         one = step.expanded.instruction if step.expanded else None

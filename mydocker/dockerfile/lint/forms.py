@@ -39,8 +39,10 @@ def empty_continuation(subject: Subject) -> Findings:
 
 def json_arguments(subject: Subject) -> Findings:
     """JSONArgsRecommended: unless a SHELL was chosen, a shell stands between the program and its signals."""
-    for stage in subject.dockerfile.stages:
-        chosen = False
+    choosing: set[int] = set()
+    for position, stage in enumerate(subject.dockerfile.stages):
+        base = subject.bases[position]
+        chosen = base is not None and base.span.start in choosing
         for instruction in stage.instructions:
             chosen = chosen or isinstance(instruction, ShellForm)
             if isinstance(instruction, Cmd | Entrypoint) and isinstance(instruction.command, Shell) and not chosen:
@@ -51,6 +53,8 @@ def json_arguments(subject: Subject) -> Findings:
                         f"{command.name} in shell form runs under a shell that passes no signals on",
                         command.arguments[0].span,
                     )
+        if chosen:
+            choosing.add(stage.span.start)
 
 
 def maintainer(subject: Subject) -> Findings:

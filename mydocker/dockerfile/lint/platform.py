@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 def base_image_platform(source: Source, stage: Stage, expected: str, actual: str) -> Finding | None:
     """Return the finding about a base image that was found for another platform than was asked for.
 
-    `expected` and `actual` are platforms like "linux/arm64"; None when they are the same.
+    `expected` and `actual` are platforms like "linux/arm64/v8"; None when system and architecture are the same.
     """
-    if expected == actual:
+    if expected.split("/")[:2] == actual.split("/")[:2]:
         return None
     rule = RULES["InvalidBaseImagePlatform"]
     word = re.compile(rf"(?<=\s){re.escape(stage.image)}(?!\S)").search(source.text, stage.span.start, stage.span.end)

@@ -8,7 +8,7 @@ from mydocker.dockerfile import stages
 from mydocker.dockerfile.expansion import expand
 from mydocker.dockerfile.instructions import Run
 from mydocker.dockerfile.lint import casing, files, forms, packages, staging, variables
-from mydocker.dockerfile.lint.selection import Selection, selection
+from mydocker.dockerfile.lint.selection import Selection, local_selections, selection
 from mydocker.dockerfile.lint.subject import Subject
 from mydocker.dockerfile.parsing import read_syntax
 from mydocker.errors import DockerfileError, DockerfileErrors
@@ -90,8 +90,14 @@ def check(text: bytes | str, filename: str, ignore: Matcher | None) -> Report:
     mistakes += _word_mistakes(subject)
     mistakes.sort(key=lambda mistake: (mistake.line, mistake.column))
     chosen = selection(dockerfile.directive("check"))
-    findings = (finding for one in CHECKS for finding in one(subject))
+    findings = (finding for one in CHECKS for finding in one(subject) if not _is_skipped(subject, finding))
     return Report(dockerfile, _sorted(findings), tuple(mistakes), chosen)
+
+
+def _is_skipped(subject: Subject, finding: Finding) -> bool:
+    """Tell whether the instruction in which a finding lies says that it does not want to be told."""
+    command = subject.command_at(finding.span.start)
+    return command is not None and any(local.skips(finding.rule) for local in local_selections(command))
 
 
 def _sorted(findings: Iterable[Finding]) -> tuple[Finding, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mydocker.dockerfile import words
 from mydocker.dockerfile.instructions import Cmd, Copy, Entrypoint, Healthcheck, User
 from mydocker.dockerfile.lint.finding import Edit, Fix
+from mydocker.dockerfile.lint.selection import local_selections
 from mydocker.dockerfile.suggest import did_you_mean
 from mydocker.errors import DockerfileError
 
@@ -96,6 +97,8 @@ def definition_description(subject: Subject) -> Findings:
     for instruction, names in named:
         command = subject.command(instruction)
         if not names or not command.comments or command.name not in ("FROM", "ARG"):
+            continue
+        if local_selections(command):
             continue
         if command.comments[-1].split(" ")[0] not in names:
             yield subject.finding(

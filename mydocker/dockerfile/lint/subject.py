@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -44,6 +45,7 @@ class Subject:
         self.syntax = syntax
         self.dockerfile = dockerfile
         self.ignore = ignore
+        self._starts = [command.span.start for command in syntax.commands]
         self._commands = {command.span.start: command for command in syntax.commands}
 
     @property
@@ -54,6 +56,11 @@ class Subject:
     def command(self, instruction: Instruction) -> Command:
         """Return the command that an instruction was made of."""
         return self._commands[instruction.span.start]
+
+    def command_at(self, offset: int) -> Command | None:
+        """Return the command in whose text an offset lies; None before the first one."""
+        position = bisect_right(self._starts, offset) - 1
+        return self.syntax.commands[position] if position >= 0 else None
 
     def finding(self, rule: str, message: str, span: Span, fix: Fix | None = None) -> Finding:
         """Return a finding of a rule, with the rule's level."""

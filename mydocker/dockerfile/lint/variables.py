@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 _SECRET = re.compile(
     r"(?:_|^)(?:apikey|auth|credentials?|key|password|pword|passwd|secret|token)(?:_|$)", re.IGNORECASE
 )
-_PUBLIC = re.compile(r"(?:_|^)public(?:_|$)", re.IGNORECASE)
+# The name of a file, a public key and a version are no secrets.
+_HARMLESS = re.compile(r"(?:_|^)(?:public|file|version)(?:_|$)", re.IGNORECASE)
 # Without the base image at hand, these are taken to come from it.
 _USUAL = re.compile(r"PATH|HOME|LANG|LC_\w+|GOPATH|GOROOT|\w+_(?:HOME|VERSION|DIR|PATH|ROOT|PREFIX)")
 _IMAGE = re.compile(
@@ -107,7 +108,7 @@ def secrets(subject: Subject) -> Findings:
             continue
         command = subject.command(instruction)
         for name in names:
-            if _SECRET.search(name) and not _PUBLIC.search(name):
+            if _SECRET.search(name) and not _HARMLESS.search(name):
                 word = next(one for one in command.arguments if one.text.startswith(name))
                 span = subject.source.span(word.span.start, word.span.start + len(name))
                 yield subject.finding(
