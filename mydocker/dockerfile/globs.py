@@ -38,27 +38,36 @@ def clean(path: str) -> str:
 @lru_cache(maxsize=1024)
 def compiled(pattern: str) -> re.Pattern[str]:
     """Compile a pattern to a regular expression for `fullmatch`; raises `DockerfileError` for a malformed pattern."""
-    out: list[str] = []
+    parts: list[list[str]] = [[]]  # what stands between the stars
     at = 0
     while at < len(pattern):
         character = pattern[at]
         at += 1
         if character == "*":
-            if out[-1:] != ["[^/]*"]:
-                out.append("[^/]*")
+            parts.append([])
         elif character == "?":
-            out.append("[^/]")
+            parts[-1].append("[^/]")
         elif character == "[":
             text, at = _character_class(pattern, at)
-            out.append(text)
+            parts[-1].append(text)
         elif character == "\\":
             if at == len(pattern):
                 raise _malformed(pattern, "a backslash at the end")
-            out.append(re.escape(pattern[at]))
+            parts[-1].append(re.escape(pattern[at]))
             at += 1
         else:
-            out.append(re.escape(character))
-    return re.compile("".join(out), re.DOTALL)
+            parts[-1].append(re.escape(character))
+    return re.compile(_joined(["".join(part) for part in parts]), re.DOTALL)
+
+
+def _joined(parts: list[str]) -> str:
+    """Put the stars back. As in Go a part stays at the first place where it fits, so matching cannot explode."""
+    first, *others = parts
+    if not others:
+        return first
+    last = others.pop()
+    between = "".join(f"(?>[^/]*?{part})" for part in others if part)
+    return f"{first}{between}[^/]*{last}"
 
 
 def _character_class(pattern: str, at: int) -> tuple[str, int]:

@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from mydocker.dockerfile import globs
+from mydocker.dockerfile.automaton import ANY, DIRECTORIES, STAR, Automaton
 from mydocker.dockerfile.words import SPACES
 from mydocker.errors import DockerfileError
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 # Characters that mean something in a regular expression and nothing in a pattern. ^ is not among them, as in Go.
 _LITERAL = ".+()|{}$"
+# With more of them, a backtracking expression could take too long.
+_MOST_WILDCARDS = 2
 
 
 def read(text: bytes | str) -> list[str]:
@@ -100,15 +103,19 @@ class Matcher:
     def _above(self, path: str) -> tuple[bool, ...]:
         """Tell of each pattern whether it matches a directory above the path."""
         cut = path.rfind("/")
-        parent = globs.clean(path[: cut + 1]) if cut >= 0 else "."
-        if parent == ".":
-            return (False,) * len(self.patterns)
-        known = self._directories.get(parent)
-        if known is None:
-            further = self._above(parent) if parent != "/" else (False,) * len(self.patterns)
-            known = tuple(seen or pattern.matches(parent) for pattern, seen in zip(self.patterns, further, strict=True))
-            self._directories[parent] = known
-        return known
+        directory = globs.clean(path[: cut + 1]) if cut >= 0 else "."
+        unknown: list[str] = []
+        while directory != "." and directory not in self._directories:
+            unknown.append(directory)
+            if directory == "/":
+                break
+            head, slash, _ = directory.rpartition("/")
+            directory = head or slash or "."
+        found = self._directories.get(directory, (False,) * len(self.patterns))
+        for each in reversed(unknown):
+            found = tuple(seen or pattern.matches(each) for pattern, seen in zip(self.patterns, found, strict=True))
+            self._directories[each] = found
+        return found
 
 
 def _matcher(text: str) -> Callable[[str], bool]:
@@ -124,41 +131,45 @@ def _matcher(text: str) -> Callable[[str], bool]:
         prefix = text[:-2]
         return lambda path: path.startswith(prefix)
     try:
-        return _is_match(re.compile(_expression(text)))
+        return _whole_matcher(_atoms(text))
     except re.error as error:
         raise DockerfileError(f"malformed pattern {text!r}", str(error), "") from None
 
 
-def _is_match(expression: re.Pattern[str]) -> Callable[[str], bool]:
+def _whole_matcher(atoms: list[str]) -> Callable[[str], bool]:
+    wildcards = sum(atom in (STAR, ANY, DIRECTORIES) for atom in atoms)
+    # A ^ stands for the start of the text, as in Go, where no automaton has a place for it.
+    if wildcards > _MOST_WILDCARDS and "^" not in atoms:
+        return Automaton(atoms).matches
+    expression = re.compile(f"^{''.join(atoms)}\\Z")
     return lambda path: expression.match(path) is not None
 
 
-def _expression(text: str) -> str:
-    out: list[str] = []
+def _atoms(text: str) -> list[str]:
+    """Split a pattern into wildcards and expressions for one character."""
+    atoms: list[str] = []
     at = 0
     while at < len(text):
         character = text[at]
         at += 1
         if text.startswith("**", at - 1):
-            at += 1
-            if text.startswith("/", at):
-                at += 1
-            out.append(".*" if at == len(text) else "(?:.*/)?")
+            at += 2 if text.startswith("/", at + 1) else 1
+            atoms.append(ANY if at == len(text) else DIRECTORIES)
         elif character == "*":
-            out.append("[^/]*")
+            atoms.append(STAR)
         elif character == "?":
-            out.append("[^/]")
+            atoms.append("[^/]")
         elif character in _LITERAL:
-            out.append("\\" + character)
+            atoms.append("\\" + character)
         elif character == "\\":
-            out.append(re.escape(text[at]))
+            atoms.append(re.escape(text[at]))
             at += 1
         elif character == "[":
             inside, at = _class(text, at)
-            out.append(inside)
+            atoms.append(inside)
         else:
-            out.append(character)
-    return f"^{''.join(out)}\\Z"
+            atoms.append(character)
+    return atoms
 
 
 def _class(text: str, at: int) -> tuple[str, int]:

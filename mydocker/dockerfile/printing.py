@@ -42,7 +42,9 @@ def _line(command: Command) -> str:
     elif command.form == "exec":
         rest.append(json.dumps([word.text for word in command.arguments], ensure_ascii=False))
     else:
-        rest += [word.text for word in command.arguments]
+        # A form feed behind << keeps it from becoming the mark of a here-document with the word after it.
+        rest += [f"{word.text}\f" if word.text.endswith("<<") else word.text for word in command.arguments[:-1]]
+        rest += [word.text for word in command.arguments[-1:]]
     dashes = ["--"] if rest and rest[0].startswith("--") else []
     return " ".join([command.keyword.text, *(_flag(flag) for flag in command.flags), *dashes, *rest])
 

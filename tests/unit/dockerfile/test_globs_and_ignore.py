@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import time
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mydocker.dockerfile import globs, ignore
+from mydocker.dockerfile.automaton import Automaton
 from mydocker.errors import DockerfileError
 
 if TYPE_CHECKING:
@@ -124,3 +129,35 @@ def test_one_matcher_gives_the_same_answers_in_any_order() -> None:
     backward = ignore.Matcher(patterns)
     assert {path: forward.excluded(path) for path in paths} == {path: backward.excluded(path) for path in paths[::-1]}
     assert [path for path in paths if forward.excluded(path)] == ["a", "a/b/c", "a/d", "x/y"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        ("*a" * 40 + "*b", "a" * 250),
+        ("**/a/" * 20 + "b", "a/" * 1000 + "c"),
+        ("**/*a*/" * 10 + "**/b", "a/" * 300 + "c"),
+    ],
+)
+def test_many_wildcards_take_no_time(pattern: str, path: str) -> None:
+    began = time.process_time()
+    assert not ignore.Pattern(pattern).matches(path)
+    assert not globs.match(pattern, path)
+    assert time.process_time() - began < 1
+
+
+@given(
+    st.lists(st.sampled_from(["a", "b", "/", "*", "**", "**/", "?", "[ab]", "[^a]", "."]), max_size=10).map("".join),
+    st.lists(st.sampled_from(["a", "b", "/", ".", "\n"]), max_size=10).map("".join),
+)
+@settings(max_examples=500, deadline=None)
+def test_automaton_matches_what_the_expression_matches(pattern: str, path: str) -> None:
+    atoms = ignore._atoms(pattern)
+    expression = re.compile(f"^{''.join(atoms)}\\Z")
+    assert Automaton(atoms).matches(path) == (expression.match(path) is not None)
+
+
+def test_very_deep_path_is_looked_at_level_by_level() -> None:
+    matcher = ignore.Matcher(["**/x", "!a/a/a/x"])
+    assert matcher.excluded("a/" * 3000 + "x/y")
+    assert not matcher.excluded("a/" * 3000 + "y")

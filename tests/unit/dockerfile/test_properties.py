@@ -47,6 +47,7 @@ SETTINGS = settings(max_examples=400, deadline=None, suppress_health_check=[Heal
 @example("CMD --d\\ \t\r \nRUN x")
 @example("HEALTHCHECK -- --interval=5s x")
 @example("ONBUILD -- --x y")
+@example("COPY <<\x0ca b")
 def test_printed_tree_parses_to_the_same_tree(text: str) -> None:
     try:
         syntax = parse_syntax(text)
