@@ -74,8 +74,8 @@ class PlacedError(MydockerError):
 
     def lines(self) -> list[str]:
         """Return the message with `file:line:column`, the source line and a caret where they are known."""
-        place = self.filename + (f":{self.line}" if self.line else "") + (f":{self.column}" if self.column else "")
-        shown = [f"{place}: {self}"]
+        column = f":{self.column}" if self.column else ""
+        shown = [f"{self.filename}:{self.line}{column}: {self}" if self.line else str(self)]
         if self.source:
             shown.append(f"    {self.source}")
             if self.column:

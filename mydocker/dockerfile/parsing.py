@@ -42,7 +42,7 @@ def read_syntax(text: bytes | str, filename: str = "Dockerfile") -> tuple[Syntax
     if not split.logical and not mistakes:
         mistakes.append(
             DockerfileError(
-                "no instructions", "the file is empty or all comments", "begin with FROM", filename=filename
+                "no instructions", "the file is empty or all comments", "begin with FROM", filename=filename, line=1
             )
         )
     mistakes.sort(key=lambda mistake: mistake.line)

@@ -6,7 +6,7 @@ import textwrap
 
 import pytest
 
-from mydocker.dockerfile import expand, parse
+from mydocker.dockerfile import expand, ignore, parse
 from mydocker.dockerfile.suggest import nearest
 from mydocker.errors import DockerfileError, DockerfileErrors
 
@@ -139,6 +139,22 @@ def test_all_mistakes_of_a_file_come_at_once_and_in_order() -> None:
     with pytest.raises(DockerfileErrors) as caught:
         parse("FROM a\nENV x\nRUM\nCOPY a\nRUN --foo=1 x\nENV a=b c\n")
     assert [(one.line, one.column) for one in caught.value.mistakes] == [(2, 5), (3, 1), (4, 1), (5, 5), (6, 9)]
+
+
+@pytest.mark.parametrize("text", ["", "# only\n", "\n\n"])
+def test_file_without_instructions_is_said_with_its_name(text: str) -> None:
+    with pytest.raises(DockerfileErrors) as caught:
+        parse(text, "x/Dockerfile")
+    assert caught.value.lines() == [
+        "x/Dockerfile:1: no instructions: the file is empty or all comments",
+        "hint: begin with FROM",
+    ]
+
+
+def test_mistake_without_a_place_pretends_none() -> None:
+    with pytest.raises(DockerfileError) as caught:
+        ignore.Matcher(["a["])
+    assert caught.value.lines()[0] == "malformed pattern 'a[': a class that does not end"
 
 
 def test_stage_with_a_mistake_does_not_make_its_instructions_mistakes() -> None:
