@@ -16,6 +16,8 @@ _MARK = re.compile(r"(\d*)<<(-?)\s*([^<]*)", re.ASCII)
 _LINE_RULES = words.Rules(keep_quotes=True, keep_escapes=True, keep_unset=True)
 _NAME_RULES = words.Rules(keep_unset=True)
 _QUOTED_NAME_RULES = words.Rules(keep_quotes=True, keep_unset=True)
+_LARGEST = 2**64 - 1
+_MOST_DIGITS = 100
 _OPENERS = ("RUN", "COPY", "ADD")
 
 
@@ -53,7 +55,9 @@ def mark(word: str) -> Mark | None:
         return None
     quoted = words.expand(found[3], {}, rules=_QUOTED_NAME_RULES).words[0]
     expand = _quotes(names[0]) == _quotes(quoted)
-    return Mark(names[0], int(found[1] or 0), expand, found[2] == "-")
+    # More digits than a number of 64 bits has give the largest one, as in Go.
+    descriptor = min(int(found[1] or 0), _LARGEST) if len(found[1]) <= _MOST_DIGITS else _LARGEST
+    return Mark(names[0], descriptor, expand, found[2] == "-")
 
 
 def _quotes(text: str) -> int:

@@ -31,9 +31,10 @@ _ONLY_FOR = {
     "sharing": ("cache",),
 }
 _KEYS = ("type", "from", "source", "target", "id", *_SWITCHES, *_ONLY_FOR)
-_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmgtp]?)i?b?", re.IGNORECASE)
+# Longer numbers than these mean nothing, and Python refuses to read very long ones.
+_SIZE = re.compile(r"(\d{1,20})(?:\.(\d{1,20}))? ?([kmgtp]?)i?b?", re.IGNORECASE | re.ASCII)
 _UNITS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
-_DURATION_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
+_DURATION_PART = re.compile(r"(?=\.?\d)(\d{0,20})(?:\.(\d{0,20}))?(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
 _NANOSECONDS = {
     "ns": 1, "us": 10**3, "µs": 10**3, "μs": 10**3, "ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9
 }  # fmt: skip
@@ -140,22 +141,26 @@ def size(text: str) -> int:
     found = _SIZE.fullmatch(text)
     if not found:
         raise DockerfileError(f"cannot read the size {text!r}", "", "write a number with k, m, g or t, like 64m")
-    return int(float(found[1]) * 1024 ** _UNITS[found[2].lower()])
+    return _scaled(found[1], found[2], 1024 ** _UNITS[found[3].lower()])
 
 
 def duration(text: str) -> int:
     """Read a duration like 1m30s as nanoseconds, as Go's time.ParseDuration does; raises `DockerfileError`."""
-    digits = text.removeprefix("-").removeprefix("+") if text[:1] in ("-", "+") else text
-    at, total = 0, 0.0 if "." in digits else 0
-    while at < len(digits) and (found := _DURATION_PART.match(digits, at)):
-        number = float(found[1]) if "." in found[1] else int(found[1])
-        total += number * _NANOSECONDS[found[2]]
-        at = found.end()
-    if at < len(digits) or (not digits):
-        if digits == "0":
-            return 0
+    digits = text[1:] if text[:1] in ("-", "+") else text
+    parts = list(_DURATION_PART.finditer(digits))
+    if digits != "0" and (not parts or "".join(part[0] for part in parts) != digits):
         raise DockerfileError(f"cannot read the duration {text!r}", "", "write numbers with ms, s, m or h, like 1m30s")
-    return -int(total) if text[0] == "-" else int(total)
+    total = sum(_scaled(part[1], part[2], _NANOSECONDS[part[3]]) for part in parts)
+    if total >= 2**63:
+        raise DockerfileError(f"cannot wait as long as {text!r}", "it is more than 292 years")
+    return -total if text[0] == "-" else total
+
+
+def _scaled(whole: str, fraction: str | None, unit: int) -> int:
+    """Return a decimal number times a unit, rounded down, without the detours of floating point."""
+    digits = fraction or ""
+    scale: int = 10 ** len(digits)
+    return int((whole + digits) or "0") * unit // scale
 
 
 def _truth(key: str, value: str | None) -> bool:
@@ -170,7 +175,7 @@ def _number(key: str, value: str | None, base: int) -> int | None:
     if value is None:
         return None
     try:
-        number = int(value, base) if value.isascii() and value.isdigit() else -1
+        number = int(value, base) if re.fullmatch(r"\d{1,20}", value, re.ASCII) else -1
     except ValueError:
         number = -1
     if not 0 <= number < 2**32:

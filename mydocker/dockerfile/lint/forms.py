@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mydocker.dockerfile.lint.subject import Findings, Subject
     from mydocker.dockerfile.syntax import Command
 
-_PORT = re.compile(r"(\d+)(?:-(\d+))?")
+_PORT = re.compile(r"(\d+)(?:-(\d+))?", re.ASCII)
 # With none of these in it, a text means the same between double quotes as it does alone.
 _NEEDS_THOUGHT = re.compile(r"[\\\"'`\n\r]")
 
@@ -127,5 +127,10 @@ def expose(subject: Subject) -> Findings:
                     f"'{word.text}' has an address or a host's port, which EXPOSE has not",
                     word.span,
                 )
-            elif found and any(int(number) > 65535 for number in found.groups() if number):
+            elif found and any(_too_large(number) for number in found.groups() if number):
                 yield subject.finding("DL3011", f"there is no port '{port}'", word.span)
+
+
+def _too_large(port: str) -> bool:
+    digits = port.lstrip("0")
+    return len(digits) > 5 or int(digits or "0") > 65535

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mydocker.dockerfile.syntax import Flag
 
 _PLATFORM = re.compile(r"[a-z0-9_]+/[a-z0-9_]+(?:/[a-z0-9_]+)?|[a-z0-9_]+", re.IGNORECASE)
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _RESERVED = ("scratch", "context")
 _ONCE = (Cmd, Entrypoint, Healthcheck)
 
@@ -146,9 +147,9 @@ def copy_from(subject: Subject) -> Findings:
             span = next(flag.span for flag in subject.command(instruction).flags if flag.name == "from")
             if wanted in (stage.name, str(position)) and wanted not in earlier:
                 yield subject.finding("DL3023", "COPY --from names the stage it stands in", span)
-            elif wanted.isdigit() and int(wanted) > position:
+            elif _NUMBER.fullmatch(wanted) and int(wanted) > position:
                 yield subject.finding("DL3022", f"there is no stage {wanted} before this one", span)
-            elif wanted not in earlier and not wanted.isdigit() and not any(mark in wanted for mark in ":/@"):
+            elif wanted not in earlier and not _NUMBER.fullmatch(wanted) and not any(mark in wanted for mark in ":/@"):
                 hint = did_you_mean(wanted, [name for name in earlier if name])
                 known = f" ({hint})" if hint else ""
                 yield subject.finding("DL3022", f"no stage before this one is named '{instruction.from_}'{known}", span)

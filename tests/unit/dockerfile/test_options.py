@@ -6,6 +6,7 @@ import pytest
 
 from mydocker.dockerfile import options, parse
 from mydocker.dockerfile.instructions import Device, Healthcheck, Run
+from mydocker.dockerfile.lint import lint
 from mydocker.errors import DockerfileError
 
 
@@ -102,6 +103,10 @@ def test_size_is_in_powers_of_1024(text: str, size: int) -> None:
         ("5s", 5 * 10**9),
         ("1m30s", 90 * 10**9),
         ("1.5h", 5400 * 10**9),
+        ("2.3s", 2_300_000_000),
+        (".5s", 500_000_000),
+        ("1.s", 10**9),
+        ("1h2m3.004s", 3_723_004_000_000),
         ("250ms", 250 * 10**6),
         ("-1s", -(10**9)),
     ],
@@ -110,10 +115,32 @@ def test_duration(text: str, nanoseconds: int) -> None:
     assert options.duration(text) == nanoseconds
 
 
-@pytest.mark.parametrize("text", ["", "5", "s", "1d", "1 s", "1s2"])
+@pytest.mark.parametrize(
+    "text", ["", "5", "s", "1d", "1 s", "1s2", ".s", "-+1s", "-", "1.2.3s", "²s", "9" * 5000 + "s"]
+)
 def test_duration_needs_units(text: str) -> None:
     with pytest.raises(DockerfileError, match="cannot read the duration"):
         options.duration(text)
+
+
+def test_duration_beyond_the_range_of_go_is_refused() -> None:
+    with pytest.raises(DockerfileError, match="cannot wait as long"):
+        options.duration("9999999h")
+
+
+@pytest.mark.parametrize("digits", ["9" * 5000, "²", "٣"])
+def test_strange_numbers_are_mistakes_or_texts_and_never_crash(digits: str) -> None:
+    for line in (
+        f"RUN --mount=type=tmpfs,size={digits}t x",
+        f"RUN --mount=type=cache,uid={digits} x",
+        f"HEALTHCHECK --retries={digits} CMD x",
+        f"HEALTHCHECK --interval={digits}s CMD x",
+        f"EXPOSE {digits}",
+        f"COPY --from={digits} a b",
+        f"RUN {digits}<<EOF\nEOF",
+    ):
+        report = lint(f"FROM a\n{line}\n")
+        assert len(report.dockerfile.stages) == 1
 
 
 def test_healthcheck_has_its_times_in_nanoseconds() -> None:
