@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from mydocker.dockerfile import heredocs
 from mydocker.dockerfile.source import BYTE_ORDER_MARK
 from mydocker.dockerfile.words import SPACES
+from mydocker.errors import DockerfileError
 
 if TYPE_CHECKING:
     from mydocker.dockerfile.syntax import Command, Flag, Syntax
@@ -30,9 +32,20 @@ def _command(command: Command, escape: str) -> str:
     comments = "".join(f"# {comment}\n" for comment in command.comments)
     documents = "".join(f"{one.content}{one.name}\n" for one in command.heredocs)
     line = _line(command)
+    if not _opens_the_same(line, command, escape):
+        line = command.original.strip(SPACES)
     # A form feed is a blank that keeps the escape token before it from continuing the line.
     guard = "\f" if line.endswith(escape) else ""
     return f"{comments}{line}{guard}\n{documents}"
+
+
+def _opens_the_same(line: str, command: Command, escape: str) -> bool:
+    """Tell whether a line opens the here-documents of a command: with other blanks, `<<` can meet another word."""
+    try:
+        marks = heredocs.marks(line, escape) if "<<" in line else ()
+    except DockerfileError:
+        return False
+    return [one.name for one in marks] == [one.name for one in command.heredocs]
 
 
 def _line(command: Command) -> str:
@@ -42,9 +55,7 @@ def _line(command: Command) -> str:
     elif command.form == "exec":
         rest.append(json.dumps([word.text for word in command.arguments], ensure_ascii=False))
     else:
-        # A form feed behind << keeps it from becoming the mark of a here-document with the word after it.
-        rest += [f"{word.text}\f" if word.text.endswith("<<") else word.text for word in command.arguments[:-1]]
-        rest += [word.text for word in command.arguments[-1:]]
+        rest += [word.text for word in command.arguments]
     dashes = ["--"] if rest and rest[0].startswith("--") else []
     return " ".join([command.keyword.text, *(_flag(flag) for flag in command.flags), *dashes, *rest])
 

@@ -48,6 +48,7 @@ SETTINGS = settings(max_examples=400, deadline=None, suppress_health_check=[Heal
 @example("HEALTHCHECK -- --interval=5s x")
 @example("ONBUILD -- --x y")
 @example("COPY <<\x0ca b")
+@example("COPY << <<EOF b")
 def test_printed_tree_parses_to_the_same_tree(text: str) -> None:
     try:
         syntax = parse_syntax(text)
