@@ -56,7 +56,9 @@ def _line(command: Command) -> str:
         rest.append(json.dumps([word.text for word in command.arguments], ensure_ascii=False))
     else:
         rest += [word.text for word in command.arguments]
-    dashes = ["--"] if rest and rest[0].startswith("--") else []
+    # Two dashes come before what looks like a flag, and behind an unknown keyword that ends in a blank.
+    alone = not rest and not command.flags and command.keyword.text[-1:] in SPACES
+    dashes = ["--"] if alone or (rest and rest[0].startswith("--")) else []
     return " ".join([command.keyword.text, *(_flag(flag) for flag in command.flags), *dashes, *rest])
 
 
