@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from mydocker.dockerfile import heredocs
+from mydocker.dockerfile import heredocs, reader
 from mydocker.dockerfile.source import BYTE_ORDER_MARK
 from mydocker.dockerfile.words import SPACES
 from mydocker.errors import DockerfileError
 
 if TYPE_CHECKING:
+    from mydocker.dockerfile.reader import Read
     from mydocker.dockerfile.syntax import Command, Flag, Syntax
 
 
@@ -32,20 +33,36 @@ def _command(command: Command, escape: str) -> str:
     comments = "".join(f"# {comment}\n" for comment in command.comments)
     documents = "".join(f"{one.content}{one.name}\n" for one in command.heredocs)
     line = _line(command)
-    if not _opens_the_same(line, command, escape):
+    if not _reads_the_same(line, command, escape):
         line = command.original.strip(SPACES)
     # A form feed is a blank that keeps the escape token before it from continuing the line.
     guard = "\f" if line.endswith(escape) else ""
     return f"{comments}{line}{guard}\n{documents}"
 
 
-def _opens_the_same(line: str, command: Command, escape: str) -> bool:
-    """Tell whether a line opens the here-documents of a command: with other blanks, `<<` can meet another word."""
+def _reads_the_same(line: str, command: Command, escape: str) -> bool:
+    """Tell whether a line means its command: with other blanks an escape token or a `<<` can meet another word."""
     try:
-        marks = heredocs.marks(line, escape) if "<<" in line else ()
+        read = reader.read(line, escape)
+        marks = heredocs.marks(line, escape)
     except DockerfileError:
         return False
-    return [one.name for one in marks] == [one.name for one in command.heredocs]
+    return _same(read, command) and [one.name for one in marks] == [one.name for one in command.heredocs]
+
+
+def _same(read: Read, command: Command) -> bool:
+    if (read.inner is None) != (command.inner is None) or (read.check is None) != (command.check is None):
+        return False
+    inner = read.inner is None or command.inner is None or _same(read.inner, command.inner)
+    check = read.check is None or command.check is None or read.check.text == command.check.text
+    words = (read.keyword, read.form, [part.text for part in read.arguments], [part.text for part in read.flags])
+    wanted = (
+        command.keyword.text,
+        command.form,
+        [word.text for word in command.arguments],
+        [str(flag) for flag in command.flags],
+    )
+    return inner and check and words == wanted
 
 
 def _line(command: Command) -> str:

@@ -49,6 +49,7 @@ SETTINGS = settings(max_examples=400, deadline=None, suppress_health_check=[Heal
 @example("ONBUILD -- --x y")
 @example("COPY <<\x0ca b")
 @example("COPY << <<EOF b")
+@example("ENV \\  a=1 \\  b")
 def test_printed_tree_parses_to_the_same_tree(text: str) -> None:
     try:
         syntax = parse_syntax(text)
