@@ -58,6 +58,7 @@ def create(rooms: Rooms, image: Image, request: RunRequest, network: Network | N
     facts = _facts(image, request)._replace(
         lower=lower,
         volumes=used,
+        disposable=_disposable(rooms.volumes, used),
         network=connected.name,
         ports=connected.ports,
         hook=connected.hook,
@@ -73,6 +74,12 @@ def create(rooms: Rooms, image: Image, request: RunRequest, network: Network | N
         return options._replace(hostname=hostname, mounts=(*files, *mounts))
 
     return rooms.containers.create(facts, place)
+
+
+def _disposable(volumes: Volumes, used: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the folders of those volumes that have no name, and so no use without this container."""
+    found = [volumes.find(name) for name in used]
+    return tuple(os.path.dirname(volume.path) for volume in found if volume.anonymous)
 
 
 def local_network(containers: Containers, text: str) -> Network:

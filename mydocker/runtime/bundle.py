@@ -5,9 +5,10 @@ containers/
     upper work init   the overlay's directories
     hostname hosts resolv.conf
     lock              held for the moment of a change
-    keeper            held by the process that keeps the container, as long as it lives: the kernel lets go for it
+    attach            the shim's socket
   names/NAME          a link to ID: made by one system call, so a name belongs to one container
-  kept/ID             exists while a keeper may be at work; what a killed one leaves behind is found here
+  kept/ID             locked by the process that keeps the container, as long as it lives: the kernel lets go for it;
+                      one that is not locked belongs to a keeper that was killed, and there is something to be cleared
   .gone-ID            being removed
 """
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+GONE = ".gone-"
+
+
 class Bundle(NamedTuple):
     """The folder of one container; `top` is the folder of all."""
 
@@ -43,14 +47,17 @@ class Bundle(NamedTuple):
         return f"{self.top}/{self.id}/{name}"
 
     @property
-    def marker(self) -> str:
-        """The file that tells of a keeper."""
+    def post(self) -> str:
+        """The file that the keeper holds locked: it tells that there is one, and where a killed one left something."""
         return f"{self.top}/kept/{self.id}"
+
+    def make_top(self) -> None:
+        """Make the folders that all bundles share."""
+        os.makedirs(f"{self.top}/names", 0o700, exist_ok=True)
+        os.makedirs(f"{self.top}/kept", 0o700, exist_ok=True)
 
     def make(self) -> None:
         """Make the folder and what an overlay needs; nobody but the owner may look into it (CVE-2021-41103)."""
-        os.makedirs(f"{self.top}/names", 0o700, exist_ok=True)
-        os.makedirs(f"{self.top}/kept", 0o700, exist_ok=True)
         os.mkdir(self.path, 0o700)
         for name in ("upper", "work", "init"):
             os.mkdir(self.file(name), 0o755)
@@ -90,19 +97,23 @@ class Bundle(NamedTuple):
 
     def keep(self) -> int | None:
         """Become the keeper: return a descriptor that holds the post until it is closed, None when it is taken."""
-        os.close(os.open(self.marker, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
-        descriptor = os.open(self.file("keeper"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        while True:
+            descriptor = os.open(self.post, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(descriptor)
+                return None
+            # The keeper before us may have unlinked the file between our two calls: then we hold nothing.
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(descriptor), os.stat(self.post)):
+                    return descriptor
             os.close(descriptor)
-            return None
-        return descriptor
 
     def is_kept(self) -> bool:
         """Tell whether a living process keeps this container."""
         try:
-            descriptor = os.open(self.file("keeper"), os.O_RDWR | os.O_CLOEXEC)
+            descriptor = os.open(self.post, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
             return False
         try:
@@ -116,12 +127,12 @@ class Bundle(NamedTuple):
     def release(self, descriptor: int) -> None:
         """Leave the keeper's post after everything is in order."""
         with suppress(FileNotFoundError):
-            os.unlink(self.marker)
+            os.unlink(self.post)
         os.close(descriptor)
 
     def remove(self) -> None:
-        """Remove the folder: out of sight in one step, then piece by piece."""
-        gone = f".gone-{self.id}"
+        """Remove the folder: out of sight in one step, then piece by piece. For the keeper only."""
+        gone = f"{GONE}{self.id}"
         with suppress(FileNotFoundError):
             os.rename(self.path, f"{self.top}/{gone}")
         folder = os.open(self.top, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -129,8 +140,6 @@ class Bundle(NamedTuple):
             remove_tree(folder, gone.encode())
         finally:
             os.close(folder)
-        with suppress(FileNotFoundError):
-            os.unlink(self.marker)
 
 
 def bundles(top: str) -> list[Bundle]:

@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from mydocker.errors import Busy, MydockerError, NameTaken, NotFound, StoreError, UsageError
+from mydocker.linux.files import remove_tree
 from mydocker.runtime import ending, journal, rootfs, spec
 from mydocker.runtime import keeper as keeping
-from mydocker.runtime.bundle import Bundle, bundles, group_of
+from mydocker.runtime.bundle import GONE, Bundle, bundles, group_of
 from mydocker.runtime.record import CREATED, EXITED, Container, State, write_json
 
 if TYPE_CHECKING:
@@ -53,9 +54,10 @@ class Containers(NamedTuple):
         name = facts.name or identifier[:12]
         _check_name(name)
         bundle = Bundle(self.directory, identifier)
-        bundle.make()
-        post = bundle.keep()
+        bundle.make_top()
+        post = self.take_post(bundle)
         try:
+            bundle.make()
             container = facts._replace(id=identifier, name=name, created=time.time(), state=State())
             asked = options(bundle) if callable(options) else options
             asked = asked if asked.hostname or asked.uts != "private" else asked._replace(hostname=identifier[:12])
@@ -66,9 +68,7 @@ class Containers(NamedTuple):
             bundle.remove()
             raise
         finally:
-            if post is not None:
-                os.close(post)
-        _unlink(bundle.marker)
+            bundle.release(post)
         journal.note(self.directory, "create", identifier, name, image=container.image)
         return container
 
@@ -147,7 +147,11 @@ class Containers(NamedTuple):
                 hint = f"`mydocker stop {container.name}` stops it, `remove -f` kills it"
                 raise Busy(f"cannot remove {container.name}", "it is running", hint)
             ending.kill_and_wait(bundle)
-        self._erase(bundle, container)
+        post = self.take_post(bundle)
+        try:
+            self._erase(bundle, container)
+        finally:
+            bundle.release(post)
         return container
 
     def discard_unstarted(self, identifier: str) -> None:
@@ -158,13 +162,19 @@ class Containers(NamedTuple):
         except FileNotFoundError:
             return
         if container.auto_remove and container.state.status == CREATED and not bundle.is_kept():
-            self._erase(bundle, container)
+            self.remove(identifier)
 
     def _erase(self, bundle: Bundle, container: Container) -> None:
         name = f"{self.directory}/names/{container.name}"
         if os.path.islink(name) and os.readlink(name) == bundle.id:
             _unlink(name)
         bundle.remove()
+        for path in container.disposable if container.auto_remove else ():
+            folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                remove_tree(folder, os.path.basename(path).encode())
+            finally:
+                os.close(folder)
         journal.note(self.directory, "destroy", bundle.id, container.name)
 
     # Running ---------------------------------------------------------------------------------------------------------
@@ -412,19 +422,15 @@ class Containers(NamedTuple):
 
     def recover(self) -> tuple[str, ...]:
         """Put in order what killed keepers left; return the ids. Costs two directory reads when there is nothing."""
-        put_right: tuple[str, ...] = ()
         try:
             kept = os.listdir(f"{self.directory}/kept")
-            entries = os.listdir(self.directory)
+            gone = [entry.removeprefix(GONE) for entry in os.listdir(self.directory) if entry.startswith(GONE)]
         except FileNotFoundError:
             return ()
-        for identifier in [entry[5:] for entry in entries if entry.startswith(".gone-")]:
-            Bundle(self.directory, identifier).remove()
-        for identifier in kept:
+        put_right: tuple[str, ...] = ()
+        for identifier in {*kept, *gone}:
             bundle = Bundle(self.directory, identifier)
-            if bundle.is_kept() or not os.path.isdir(bundle.path):
-                if not os.path.isdir(bundle.path):
-                    _unlink(bundle.marker)
+            if bundle.is_kept():
                 continue
             post = bundle.keep()
             if post is None:
@@ -442,7 +448,8 @@ class Containers(NamedTuple):
             container = bundle.read()
             group = group_of(bundle)
         except (FileNotFoundError, StoreError, KeyError):
-            bundle.remove()  # it was never finished, so nobody was told about it
+            # Never finished, so nobody was told about it; or half removed.
+            bundle.remove()
             return
         keeping.Hook(container.hook, container.hook_arguments).detach()
         group.remove()

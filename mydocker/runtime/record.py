@@ -64,7 +64,7 @@ class Container(NamedTuple):
     `lower` are the image's layers, topmost first; or `rootfs` is a directory used as it is. `mounts` and `ports` are
     for people to read; `volumes` are names that the container uses. `hook` names a module whose `attach(pid,
     *arguments)` is called before each run and `detach(*arguments)` after it, by whoever is there to clean up: the
-    network, mostly.
+    network, mostly. `disposable` are folders that go with the container when it removes itself.
     """
 
     id: str
@@ -78,6 +78,7 @@ class Container(NamedTuple):
     labels: tuple[tuple[str, str], ...] = ()
     mounts: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
+    disposable: tuple[str, ...] = ()
     ports: str = ""
     network: str = "none"
     hook: str = ""

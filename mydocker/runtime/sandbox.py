@@ -33,10 +33,19 @@ def run(document: dict[str, Any], rootfs: RootFs, *, stdin: int, stdout: int, st
         prepared = prepare(document, rootfs, group)
         if alone():
             started = launch.start(prepared.plan, (stdin, stdout, stderr), pid_namespace=prepared.pid_namespace)
-            return launch.exit_status(os.waitpid(started.pid, 0)[1])
+            return _wait(started.pid)
         from mydocker.runtime import zygote
 
         return zygote.run(prepared, (stdin, stdout, stderr))
+
+
+def _wait(pid: int) -> int:
+    try:
+        return launch.exit_status(os.waitpid(pid, 0)[1])
+    except BaseException:  # an interrupt: the container ends with the wait for it
+        os.kill(pid, 9)
+        os.waitpid(pid, 0)
+        raise
 
 
 def new_identifier() -> str:
@@ -48,7 +57,7 @@ def new_identifier() -> str:
 def recover() -> None:
     """Remove the control groups of transient containers whose process is gone; their processes died with it."""
     hierarchy = detect()
-    names = set()
+    names: set[str] = set()
     for _, root in hierarchy.roots:
         try:
             names.update(name for name in os.listdir(f"{root}/{PARENT}") if name.startswith(_PREFIX))

@@ -174,9 +174,9 @@ def _mounts(options: ContainerOptions) -> list[dict[str, Any]]:
             "devpts",
             ("nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"),
         ),
-        _sysfs(options, sys_options),
+        Mount("/sys", "sysfs", "sysfs", sys_options),
         Mount("/sys/fs/cgroup", "cgroup", "cgroup", sys_options),
-        _mqueue(options),
+        Mount("/dev/mqueue", "mqueue", "mqueue", ("nosuid", "noexec", "nodev")),
         Mount("/dev/shm", "/dev/shm")
         if options.ipc == "host"
         else Mount("/dev/shm", "shm", "tmpfs", ("nosuid", "noexec", "nodev", "mode=1777", shm)),
@@ -198,16 +198,6 @@ def _mounts(options: ContainerOptions) -> list[dict[str, Any]]:
 
 def _is_bind(mount: Mount) -> bool:
     return "bind" in mount.options or "rbind" in mount.options
-
-
-def _sysfs(options: ContainerOptions, sys_options: tuple[str, ...]) -> Mount:
-    return Mount("/sys", "sysfs", "sysfs", sys_options)
-
-
-def _mqueue(options: ContainerOptions) -> Mount:
-    if options.ipc == "host":
-        return Mount("/dev/mqueue", "/dev/mqueue")
-    return Mount("/dev/mqueue", "mqueue", "mqueue", ("nosuid", "noexec", "nodev"))
 
 
 def _namespaces(options: ContainerOptions) -> list[dict[str, str]]:

@@ -63,7 +63,20 @@ def test_mounts_and_their_flags(box: CommandLine) -> None:
 
 
 # moby: daemon/pkg/oci/defaults.go
-MASKED = ["/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/sched_debug", "/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/sys/devices/virtual/powercap", "/sys/firmware"]
+MASKED = [
+    "/proc/acpi",
+    "/proc/asound",
+    "/proc/interrupts",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/sys/devices/virtual/powercap",
+    "/sys/firmware",
+]
 
 
 def test_masked_paths_are_empty(box: CommandLine) -> None:
@@ -202,8 +215,10 @@ def test_calls_of_other_machines_cannot_go_around_the_filter(box: CommandLine) -
 def test_what_ordinary_programs_need_is_allowed(box: CommandLine) -> None:
     found = probe(
         box,
-        "{'socket inet': call(41, 2, 1, 0), 'socket unix': call(41, 1, 1, 0), 'personality': call(135, ctypes.c_ulong(0xffffffff)),"
-        " 'memfd_create': call(319, b'x', 0), 'getrandom': call(318, 0, 0, 0), 'openat2 of nothing': call(437, 0, 0, 0, 0),"
+        "{'socket inet': call(41, 2, 1, 0), 'socket unix': call(41, 1, 1, 0),"
+        " 'personality': call(135, ctypes.c_ulong(0xffffffff)),"
+        " 'memfd_create': call(319, b'x', 0), 'getrandom': call(318, 0, 0, 0),"
+        " 'openat2 of nothing': call(437, 0, 0, 0, 0),"
         " 'ptrace of nobody': call(101, 16, 99999, 0, 0), 'chroot': call(161, b'/')}",
     )
     assert found == {

@@ -420,7 +420,7 @@ def test_39_no_module_is_loaded_from_the_container(box: CommandLine, tmp_path: P
     change = "mkdir -p /work/main/mydocker /usr/lib/python3.11 /lib/x86_64-linux-gnu"
     made = _image_with(box, tmp_path, change)
     evil = f"open({str(marker)!r}, 'w')"
-    flags = []
+    flags: list[str] = []
     for place in (f"{Path(json.__file__).parent.parent}/linecache.py", f"{Path.cwd()}/mydocker/evil.py"):
         module = tmp_path / f"evil{len(flags)}.py"
         module.write_text(evil)
