@@ -3,7 +3,7 @@
 The last thing that the set-up does is to execute this program from a sealed memory file. So a container can never reach
 the interpreter through /proc/self/exe, nor by a script or a loader that names it (CVE-2019-5736): what it finds there
 is this memory file, which nobody can write to. It is compiled once, by hand, because a compiler is not something that
-a container runtime may ask for; `tests/peers/runtime` compiles the source again and compares.
+a container runtime may ask for.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import struct
 
 from mydocker.errors import RuntimeFailure
 
-# gcc -Os -nostdlib -static -ffreestanding (all flags: tests/peers/runtime/test_trampoline.py), section .text
+# gcc -Os -nostdlib -static -ffreestanding -fno-stack-protector -fno-pic -fno-jump-tables, section .text of enter.c
 _CODE = {
     "x86_64": (
         "SInnSIPk8OhtAAAAQVRBvAMAAABJiflFMdJVRTHASIn1uEgAAABTuwEAAAC+AgAAAEyJ50iJ2g8FuDsAAABJi3kISY1xEEiJ6g8F99hI"
