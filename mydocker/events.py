@@ -27,7 +27,7 @@ class StepOutput(NamedTuple):
 
 
 class StepFinished(NamedTuple):
-    """A build step ended. `outcome` is "run", "hit" or "failed"; `seconds` what it took; `why` explains in a sentence."""
+    """A build step ended: "run", "hit" or "failed" is its `outcome`, `seconds` what it took, `why` a sentence."""
 
     step: str
     text: str
