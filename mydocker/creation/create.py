@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from mydocker.runtime.containers import Containers
 
 _STOP_TIMEOUT = 10.0
+# Words that ask to go without what this runtime does not set anyway.
+_NOTHING_TO_DO = (("apparmor", "unconfined"), ("label", "disable"))
 _LARGEST_PROFILE = 4 << 20
 
 
@@ -51,6 +53,10 @@ def create(rooms: Rooms, image: Image, request: RunRequest, network: Network | N
     `network` is given by who knows networks; without it, `request.network` is none, host, `container:REFERENCE` or the
     path of a network namespace.
     """
+    if request.publish and network is None:
+        raise UsageError(
+            f"-p {request.publish[0]}", "ports cannot be forwarded yet", "use the host's network: -net host"
+        )
     connected = network or local_network(rooms.containers, request.network)
     lower = rooms.images.snapshot_dirs(image)
     wanted = _wanted(image, request)
@@ -250,7 +256,7 @@ def _security(request: RunRequest) -> tuple[bool, dict[str, Any] | None, bool]:
             profile = {} if value == "unconfined" else None if value in ("builtin", "default") else _profile(value)
         elif key == "systempaths" and value == "unconfined":
             masked = False
-        elif key not in ("apparmor", "label"):  # accepted and empty here: this runtime sets neither
+        elif (key, value) not in _NOTHING_TO_DO:
             raise UsageError(f"--security-opt {entry}", "unknown", "no-new-privileges, seccomp=FILE|unconfined ...")
     return no_new_privileges, profile, masked
 
@@ -264,6 +270,10 @@ def _profile(path: str) -> dict[str, Any]:
         raise UsageError(f"--security-opt seccomp={path}", str(err)) from err
     if not isinstance(found, dict) or "defaultAction" not in found:
         raise UsageError(f"--security-opt seccomp={path}", "not a profile: it has no defaultAction")
+    if any(rule.get("includes") or rule.get("excludes") for rule in found.get("syscalls") or ()):
+        # Taken as if they always held, such rules would allow more than the profile means.
+        why = "it has rules under conditions (includes, excludes), which are not understood here"
+        raise UsageError(f"--security-opt seccomp={path}", why, "leave the conditional rules out, or resolve them")
     return found
 
 
