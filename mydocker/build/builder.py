@@ -13,7 +13,8 @@ from mydocker.build.plan import make_plan
 from mydocker.build.request import BuildResult
 from mydocker.build.scheduler import Job
 from mydocker.dockerfile import parse_cached
-from mydocker.errors import NotFound
+from mydocker.dockerfile.lint.finding import INFO
+from mydocker.errors import BuildFailed, NotFound
 from mydocker.events import Notice
 from mydocker.image.reference import Reference
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from mydocker.build.plan import Base, Plan, Step, Target
     from mydocker.build.request import BuildRequest
+    from mydocker.dockerfile.cache import Cached
     from mydocker.events import Reporter
     from mydocker.image.config import History
     from mydocker.image.image import Image
@@ -54,9 +56,7 @@ def _build(
 ) -> BuildResult:
     path, text = _read_dockerfile(request)
     parsed = parse_cached(text, store.layout.parsed, filename=path)
-    for finding in parsed.findings:
-        shown = f"{path}:{finding.span.line}: {finding.message} ({finding.rule})"
-        reporter(Notice(shown, "warning"))
+    _tell_findings(parsed, path, reporter)
     plan = make_plan(parsed.dockerfile, request, find_base)
     for warning in plan.warnings:
         reporter(Notice(warning, "warning"))
@@ -71,6 +71,21 @@ def _build(
         for output in request.outputs if images else ():
             outputs.write(output, images[-1], store, cache, request.tags)
         return BuildResult(images, executor.outcomes(), plan.warnings)
+
+
+def _tell_findings(parsed: Cached, path: str, reporter: Reporter) -> None:
+    """Tell what lint has to say; raise `BuildFailed` where the file itself makes its findings errors.
+
+    Unset variables are left to the planner, which knows the base images' environment; lint has to guess it.
+    """
+    told = [finding for finding in parsed.findings if finding.rule != "UndefinedVar"]
+    for finding in told:
+        shown = f"{path}:{finding.span.line}: {finding.message} ({finding.rule})"
+        reporter(Notice(shown, "warning"))
+    if parsed.findings_fail and any(finding.level != INFO for finding in told):
+        raise BuildFailed(
+            "the Dockerfile has findings", "it asks for them to be errors (check=error=true)", filename=path
+        )
 
 
 def dockerfile_path(request: BuildRequest) -> str:

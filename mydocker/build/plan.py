@@ -15,6 +15,7 @@ from mydocker.build.state import State
 from mydocker.dockerfile import instructions as ins
 from mydocker.dockerfile import scope as scopes
 from mydocker.dockerfile.expansion import expand
+from mydocker.dockerfile.lint.platform import base_image_platform
 from mydocker.dockerfile.stages import parse
 from mydocker.dockerfile.suggest import did_you_mean
 from mydocker.errors import DockerfileError, NotFound, UsageError
@@ -258,6 +259,7 @@ class _StagePlanner:
             self._ground, self._epoch = built.ground, built.epoch
             return built.base, onbuild
         base = self._image(expanded.image, expanded.platform, self._stage.from_)
+        self._check_platform(base, expanded.platform)
         self._state = State.on_image(base.config, planner._scope)
         self._ground = Ground(base.layers)
         self._epoch = _epoch(self._request, base.config.created_seconds)
@@ -266,6 +268,17 @@ class _StagePlanner:
             self._state.config = self._state.config._replace(os=os_name, architecture=architecture, variant=variant)
         self._state.config = self._state.config._replace(created=timestamp(self._epoch))
         return base.name, base.config.onbuild
+
+    def _check_platform(self, base: Base, asked: str) -> None:
+        """Warn of a base image for another platform than asked for, as BuildKit's check does."""
+        if not base.config.architecture:
+            return
+        source = self._planner._file.source
+        actual = f"{base.config.os}/{base.config.architecture}"
+        finding = base_image_platform(source, self._stage, asked or self._planner._platform, actual)
+        if finding:
+            place = f"{source.filename}:{finding.span.line}"
+            self._planner._warnings.append(f"{place}: {finding.message} ({finding.rule})")
 
     def _earlier_stage(self, name: str) -> int | None:
         for index in range(self._index - 1, -1, -1):
