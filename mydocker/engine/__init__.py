@@ -1,6 +1,6 @@
 """The public API: one object that every door calls. It composes the rooms and has little of its own.
 
-    from mydocker.engine import Engine
+    from mydocker.engine import BuildRequest, Engine, RunRequest
     engine = Engine()
     result = engine.build(BuildRequest(context="app", tags=("app:1.0",)))
     container = engine.create(RunRequest(image="app:1.0"))
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mydocker.errors import NotFound, RegistryError
 from mydocker.events import Notice, silent
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from mydocker.build.plan import Base
-    from mydocker.build.request import BuildRequest, BuildResult
-    from mydocker.creation import RunRequest
+    from mydocker.build.request import BuildRequest as BuildRequest
+    from mydocker.build.request import BuildResult
+    from mydocker.creation.request import RunRequest as RunRequest
     from mydocker.creation.volumes import Volumes
     from mydocker.events import Reporter
     from mydocker.image.image import Image
@@ -182,3 +183,15 @@ class Engine:
     def save_images(self, names: Sequence[str], output: str | None, form: str, compression: str = "") -> None:
         """Write images as an archive that other tools load: `form` is docker-archive or oci-archive."""
         self.images.save(1 if output is None else output, names, form=form, compression=compression)
+
+
+_REQUESTS = {"BuildRequest": "mydocker.build.request", "RunRequest": "mydocker.creation.request"}
+
+
+def __getattr__(name: str) -> Any:
+    """Load what the engine takes when it is first asked for: `from mydocker.engine import RunRequest`."""
+    if name not in _REQUESTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_REQUESTS[name]), name)
