@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.root
 
+_HERE = Path(__file__).resolve().parents[3]  # this checkout, on the host
+
 
 def _digest(path: str) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
@@ -68,8 +70,8 @@ def test_02_no_working_directory_leads_out(box: CommandLine, place: str) -> None
     box("run", "-d", "--name", "target", "base", "sleep", "60")
     for number in (3, 4, 5, 6, 7, 8, 9, 10, 64, 65):
         path = place.format(number)
-        done = box.run("run", "--rm", "-w", path, "base", "sh", "-c", "pwd; ls -d /proc/self/cwd/work/main")
-        assert "/work/main" not in done.stdout
+        done = box.run("run", "--rm", "-w", path, "base", "sh", "-c", f"pwd; ls -d /proc/self/cwd{_HERE}/mydocker")
+        assert f"{_HERE}/mydocker" not in done.stdout
         done = box.run("exec", "-w", path, "target", "sh", "-c", "pwd; ls /proc/self/cwd/")
         assert done.returncode != 0 or "vmlinuz" not in done.stdout
     box("remove", "-f", "target")
@@ -417,11 +419,11 @@ def test_40_cp_and_save_through_a_linked_directory_stay_inside(box: CommandLine,
 
 def test_39_no_module_is_loaded_from_the_container(box: CommandLine, tmp_path: Path) -> None:
     marker = tmp_path / "marker"
-    change = "mkdir -p /work/main/mydocker /usr/lib/python3.11 /lib/x86_64-linux-gnu"
+    change = f"mkdir -p {_HERE}/mydocker /usr/lib/python3.11 /lib/x86_64-linux-gnu"
     made = _image_with(box, tmp_path, change)
     evil = f"open({str(marker)!r}, 'w')"
     flags: list[str] = []
-    for place in (f"{Path(json.__file__).parent.parent}/linecache.py", f"{Path.cwd()}/mydocker/evil.py"):
+    for place in (f"{Path(json.__file__).parent.parent}/linecache.py", f"{_HERE}/mydocker/evil.py"):
         module = tmp_path / f"evil{len(flags)}.py"
         module.write_text(evil)
         flags += ["-v", f"{module}:{place}:ro"]
