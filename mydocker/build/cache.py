@@ -186,19 +186,24 @@ class Cache:
             self._database.executemany("delete from results where diff_id=?", [(each,) for each in diff_ids])
             self._database.execute("commit")
 
+    def count(self) -> int:
+        """Return how many results are remembered."""
+        with self._lock:
+            return int(self._database.execute("select count(*) from results").fetchone()[0])
+
     def clear(self) -> int:
         """Forget everything; return how many results there were."""
         with self._lock:
-            count = int(self._database.execute("select count(*) from results").fetchone()[0])
+            count = self.count()
             for table in ("results", "slots", "files", "selections"):
                 self._database.execute(f"delete from {table}")
             self._known_files = self._new_files = {}
         return count
 
-    def diff_ids(self) -> set[str]:
-        """Return the diff IDs that results name: layers that a collector keeps for the cache's sake."""
+    def names(self) -> set[str]:
+        """Return the diff IDs and blob digests that results name: what a collector keeps for the cache's sake."""
         with self._lock:
-            return {row[0] for row in self._database.execute("select distinct diff_id from results")}
+            return {name for row in self._database.execute("select diff_id, digest from results") for name in row}
 
 
 def _pack(parts: Parts) -> bytes:

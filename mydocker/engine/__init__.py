@@ -101,7 +101,7 @@ class Engine:
         kept = {os.path.basename(path) for each in self.containers.list() for path in each.lower}
         if os.path.exists(self.layout.cache):
             with Cache(self.layout.cache) as cache:
-                kept |= {diff_id.partition(":")[2] for diff_id in cache.diff_ids()}
+                kept |= {name.partition(":")[2] for name in cache.names()}
         return frozenset(kept)
 
     # Building --------------------------------------------------------------------------------------------------------
@@ -170,7 +170,9 @@ class Engine:
         """
         from mydocker.creation.create import Rooms, create
 
-        return create(Rooms(self.images, self.containers, self.volumes), self.image(request.image), request)
+        image = self.image(request.image)
+        with self.images.holding():  # nobody takes the image's layers away before the container's record names them
+            return create(Rooms(self.images, self.containers, self.volumes), image, request)
 
     # Saving ----------------------------------------------------------------------------------------------------------
 

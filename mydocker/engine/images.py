@@ -163,4 +163,4 @@ def _forget_cache(engine: Engine, dry_run: bool) -> int:
     from mydocker.build.cache import Cache
 
     with Cache(path) as cache:
-        return len(cache.diff_ids()) if dry_run else cache.clear()
+        return cache.count() if dry_run else cache.clear()

@@ -200,11 +200,16 @@ def _docker_tags(members: Members) -> dict[str, list[Reference]]:
 
 
 def _annotated(descriptor: Descriptor) -> list[Reference]:
-    """Return the name in a descriptor's annotations: containerd's whole one before the OCI one, which may be a tag."""
-    for key in (_CONTAINERD_NAME, catalogue.REF_NAME):
-        if text := descriptor.annotations.get(key):
-            return [Reference.parse(text)]
-    return []
+    """Return the name in a descriptor's annotations.
+
+    Docker writes the whole name under containerd's key and only its tag under OCI's; umoci changes OCI's alone when it
+    gives an image another name. So containerd's goes only where OCI's is missing or is its tag.
+    """
+    text = descriptor.annotations.get(catalogue.REF_NAME, "")
+    whole = descriptor.annotations.get(_CONTAINERD_NAME, "")
+    if whole and (not text or Reference.parse(whole).tag == text):
+        text = whole
+    return [Reference.parse(text)] if text else []
 
 
 def tell_moves(store: ImageStore, image_id: Digest, references: Iterable[Reference]) -> None:

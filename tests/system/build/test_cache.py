@@ -204,3 +204,12 @@ def test_a_result_whose_layer_was_removed_is_made_again(bench: Bench) -> None:
     result = bench.build()
     assert result.ran == 1
     assert result.image.layers[-1] == layer
+
+
+def test_what_only_the_cache_needs_survives_the_removal_of_images(bench: Bench) -> None:
+    bench.write("FROM base\nRUN echo kept > /kept\n")
+    bench.build()
+    engine = Engine(str(bench.store))
+    engine.images.remove(engine.images.resolve("app:1"))
+    engine.images.prune()
+    assert bench.outcomes() == ["hit"]

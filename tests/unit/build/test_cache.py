@@ -29,7 +29,7 @@ def test_a_result_is_found_by_its_key_in_another_process(path: str) -> None:
         cache.put("k", _RESULT)
     with Cache(path) as cache:
         assert cache.get("k") == _RESULT
-        assert cache.diff_ids() == {_RESULT.diff_id}
+        assert cache.names() == {_RESULT.diff_id, _RESULT.digest}
 
 
 def test_a_slot_tells_the_parts_of_the_key_that_was_there_last(path: str) -> None:
