@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from mydocker.errors import UsageError
 
 _Action = TypeVar("_Action", bound=argparse.Action)
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class SingleDash(argparse.ArgumentParser):
@@ -55,8 +52,3 @@ def common_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--root", default=argparse.SUPPRESS, metavar="DIR", help="the store (default: $MYDOCKER_ROOT, "
                        "else /var/lib/mydocker, else $XDG_DATA_HOME/mydocker)")  # fmt: skip
     group.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks and details")
-
-
-def one_per_line(values: Sequence[str] | None) -> list[str]:
-    """Return a repeated flag's values; an absent flag is an empty list."""
-    return list(values or ())
