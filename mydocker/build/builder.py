@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING
 
 from mydocker.build import inputs, outputs, scheduler
 from mydocker.build.cache import Cache
 from mydocker.build.executor import Executor, Place
+from mydocker.build.graph.writing import check as check_graph_name
 from mydocker.build.keys import digest_of
-from mydocker.build.plan import make_plan
+from mydocker.build.planning import make_plan
 from mydocker.build.request import BuildResult
 from mydocker.build.scheduler import Job
 from mydocker.dockerfile import parse_cached
@@ -42,6 +44,8 @@ def build(
     the steps that it finished stay in the cache.
     """
     references = [Reference.parse(tag) for tag in request.tags]
+    for path in request.graphs:
+        check_graph_name(path)
     with inputs.local(request, store) as here:
         return _build(here, store, find_base, reporter, now, references)
 
@@ -63,14 +67,29 @@ def _build(
     with Cache(store.layout.cache) as cache:
         place = Place(_slot(request, path), _ignore_file(path))
         executor = Executor(plan, request, store, cache, reporter, place)
+        began = time.monotonic()
         try:
             _settle(plan, executor, request)
         finally:
             executor.close()
+            _draw(request, path, plan, executor, time.monotonic() - began)
         images = () if request.dry_run else _images(plan, executor, store, references, now)
         for output in request.outputs if images else ():
             outputs.write(output, images[-1], store, cache, request.tags)
-        return BuildResult(images, executor.outcomes(), plan.warnings)
+        return BuildResult(images, executor.outcomes(), plan.warnings, plan.skipped)
+
+
+def _draw(request: BuildRequest, dockerfile: str, plan: Plan, executor: Executor, seconds: float) -> None:
+    """Write the graph files that are asked for: of a failed build too, for whoever has to find out why."""
+    if not request.graphs:
+        return
+    from mydocker.build import graph
+    from mydocker.build.graph import writing
+    from mydocker.build.secrets import Needles
+
+    drawn = graph.make(plan, executor.outcomes(), f"mydocker build {dockerfile}", seconds)
+    for path in request.graphs:
+        writing.write(path, drawn, Needles(request.secrets))
 
 
 def _tell_findings(parsed: Cached, path: str, reporter: Reporter) -> None:

@@ -45,7 +45,7 @@ class Settled(NamedTuple):
 
 
 class Place(NamedTuple):
-    """What a step came to: its own layer, the stack with it (layers that change nothing left out), its story."""
+    """Where a build's words come from: the name of its Dockerfile and context for explanations, its ignore file."""
 
     slot: str
     ignore_file: str = ""
@@ -79,6 +79,8 @@ class Executor:
         self._keys: dict[str, Key] = {}
         self._why: dict[str, str] = {}
         self._settled: dict[str, Settled] = {}
+        self._failed: dict[str, StepOutcome] = {}
+        self._began = time.monotonic()
         self._unknown: set[str] = set()  # in a dry run: steps whose result only a run would tell
         self._idle = threading.Condition()
         self._running = 0
@@ -89,8 +91,9 @@ class Executor:
         return self._settled[ground.step].stack if ground.step else ground.layers
 
     def outcomes(self) -> tuple[StepOutcome, ...]:
-        """Return what became of each step that was settled, in the plan's order."""
-        return tuple(self._settled[step].outcome for step in self._steps if step in self._settled)
+        """Return what became of each step that was settled or failed, in the plan's order."""
+        settled = {step: each.outcome for step, each in self._settled.items()}
+        return tuple((settled | self._failed)[step] for step in self._steps if step in settled or step in self._failed)
 
     def changed_nothing(self, step: str) -> bool:
         """Tell whether a settled step's layer is the one without entries."""
@@ -185,6 +188,9 @@ class Executor:
         except MydockerError as error:
             seconds = time.monotonic() - began
             self._reporter(StepFinished(step.id, step.text, step.stage, step.line, "failed", seconds, "", ""))
+            at = began - self._began
+            story = StepOutcome(step.id, step.text, step.stage, step.line, "failed", str(error), seconds, began=at)
+            self._failed[step.id] = story
             raise _placed(step, error) from error
         seconds = time.monotonic() - began
         key = self._keys[step.id]
@@ -205,7 +211,9 @@ class Executor:
     def _settle(self, step: Step, layer: Layer, outcome: str, why: str, seconds: float, saved: float) -> None:
         below = self.stack(step.ground)
         stack = below if layer.diff_id == EMPTY else (*below, layer)
-        story = StepOutcome(step.id, step.text, step.stage, step.line, outcome, why, seconds, saved)
+        began = time.monotonic() - seconds - self._began
+        known = (str(layer.diff_id), layer.blob.size)
+        story = StepOutcome(step.id, step.text, step.stage, step.line, outcome, why, seconds, saved, began, *known)
         self._settled[step.id] = Settled(layer, stack, story)
         self._reporter(
             StepFinished(step.id, step.text, step.stage, step.line, outcome, seconds, why, str(layer.diff_id))

@@ -27,8 +27,8 @@ class BuildRequest:
     `context` is a directory, `-` for standard input (a tar, or a Dockerfile alone) or the URL of a git repository.
     `dockerfile` is the path of the file, or None for `Dockerfile` (or `dockerfile`) in `context`; `tags` are the names
     that the image gets; `targets` the stages wanted (empty: the last one). `epoch` are seconds since 1970 that clamp
-    file times; None takes SOURCE_DATE_EPOCH from `build_args`, else the base image's own time. `environment` supplies
-    what a build argument given without a value takes, and the proxies; nothing else of it is looked at.
+    file times; None takes SOURCE_DATE_EPOCH from `build_args`, else the base image's own time. `graphs` are files to
+    draw the build to (.svg, .html, .dot, .json).
     """
 
     context: str = "."
@@ -50,11 +50,16 @@ class BuildRequest:
     outputs: tuple[Output, ...] = ()
     pull: bool = False
     dry_run: bool = False
+    graphs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class StepOutcome:
-    """What became of one step: "hit", "run" or (in a dry run) "would run"; the sentence why; seconds it took."""
+    """What became of one step: "hit", "run", "failed" or (in a dry run) "would run"; the sentence why.
+
+    `seconds` is what it took, `saved` what a hit took when it was run; `began` counts seconds from the build's start.
+    `diff_id` and `size` (bytes, compressed) are its layer's, where there is one.
+    """
 
     step: str
     text: str
@@ -64,15 +69,22 @@ class StepOutcome:
     why: str
     seconds: float
     saved: float = 0.0
+    began: float = 0.0
+    diff_id: str = ""
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class BuildResult:
-    """What a build gave: an image for each target in the order asked for, and what became of each step."""
+    """What a build gave: an image for each target in the order asked for, and what became of each step.
+
+    `skipped` counts the steps of stages that no target needs.
+    """
 
     images: tuple[Image, ...]
     steps: tuple[StepOutcome, ...]
     warnings: tuple[str, ...] = ()
+    skipped: int = 0
 
     @property
     def image(self) -> Image:

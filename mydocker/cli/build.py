@@ -39,6 +39,7 @@ def build_arguments(parser: ArgumentParser) -> None:
     add("-j", "--jobs", type=int, default=0, metavar="N", help="steps at the same time (default: number of cores)")
     add("--explain", action="store_true", help="say for each step why it was run or not")
     add("--dry-run", action="store_true", help="say what would be run and why, and run nothing")
+    add("--graph", action="append", default=[], metavar="FILE", help="draw the build: FILE.svg, .html, .dot or .json")
     add("--check", action="store_true", help="check the Dockerfile, and build nothing")
     add("-o", "--output", action="append", default=[], metavar="type=TYPE,dest=PATH", help="write the result as well: "
         "local (a directory), tar, oci or docker (archives)")  # fmt: skip
@@ -139,6 +140,7 @@ def _request(args: Namespace) -> BuildRequest:
         outputs=tuple(Output.parse(each) for each in args.output),
         pull=args.pull,
         dry_run=args.dry_run,
+        graphs=tuple(args.graph),
     )
 
 
