@@ -179,13 +179,6 @@ class Cache:
             self._database.execute("commit")
             self._new_files = {}
 
-    def forget(self, diff_ids: Iterable[str]) -> None:
-        """Forget every result whose layer is among `diff_ids`."""
-        with self._lock:
-            self._database.execute("begin immediate")
-            self._database.executemany("delete from results where diff_id=?", [(each,) for each in diff_ids])
-            self._database.execute("commit")
-
     def count(self) -> int:
         """Return how many results are remembered."""
         with self._lock:

@@ -11,7 +11,7 @@ from mydocker.build.selection import Rules, pick
 from mydocker.build.tree import Tree
 from mydocker.dockerfile import globs
 from mydocker.errors import UsageError
-from mydocker.image.pack import PackRules, pack
+from mydocker.image.target import STDOUT, write_root
 from mydocker.runtime.rootfs import overlay_fd
 
 if TYPE_CHECKING:
@@ -54,9 +54,9 @@ def write(output: Output, image: Image, store: ImageStore, cache: Cache, names: 
             _copy_out(root, output.destination, cache)
     elif output.type == "tar":
         with _root(image, store) as root:
-            _write_tar(root, output.destination)
+            write_root(root, STDOUT if output.destination == "-" else output.destination)
     elif output.type in _ARCHIVES:
-        target = 1 if output.destination == "-" else output.destination
+        target = STDOUT if output.destination == "-" else output.destination
         store.save(target, names or [str(image.id)], form=_ARCHIVES[output.type], compression=output.compression)
 
 
@@ -87,29 +87,3 @@ def _copy_out(root: int, destination: str, cache: Cache) -> None:
                 Placer(into, Manner()).place(tree, picked, "/")
     finally:
         os.close(into)
-
-
-def _write_tar(root: int, destination: str) -> None:
-    if destination == "-":
-        _pack(root, 1)
-        return
-    unfinished = f"{destination}.{os.getpid()}.unfinished"
-    fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    try:
-        try:
-            _pack(root, fd)
-        finally:
-            os.close(fd)
-        os.rename(unfinished, destination)
-    except BaseException:
-        os.unlink(unfinished)
-        raise
-
-
-def _pack(root: int, fd: int) -> None:
-    def put(data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(fd, view) :]
-
-    pack(root, put, PackRules(whiteouts=False))

@@ -44,6 +44,10 @@ def import_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", metavar="NAME[:TAG]", help="what to call the image")
     parser.add_argument("-m", "--message", default="", help="a comment for the history")
     parser.add_argument("--platform", metavar="OS/ARCH", help="what the programs in it run on (default: this machine)")
+    parser.add_argument(
+        "-c", "--change", action="append", default=[], metavar="INSTRUCTION",
+        help="describe the image, as in a Dockerfile: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, USER ...",
+    )  # fmt: skip
 
 
 def import_(args: Namespace, context: Context) -> int:
@@ -51,7 +55,7 @@ def import_(args: Namespace, context: Context) -> int:
     from mydocker.engine.images import import_rootfs
 
     source = _source(None if args.file == "-" else args.file)
-    image = import_rootfs(context.engine, source, args.name or "", args.message, args.platform or "")
+    image = import_rootfs(context.engine, source, args.name or "", args.message, args.platform or "", args.change)
     context.out.line(str(image.id))
     return 0
 

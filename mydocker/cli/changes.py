@@ -89,6 +89,10 @@ def commit_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME[:TAG]", help="what to call the image")
     parser.add_argument("-a", "--author", default="", help="who made it")
     parser.add_argument("-m", "--message", default="", help="a comment for the history")
+    parser.add_argument(
+        "-c", "--change", action="append", default=[], metavar="INSTRUCTION",
+        help="describe the image, as in a Dockerfile: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, USER ...",
+    )  # fmt: skip
 
 
 def commit(args: Namespace, context: Context) -> int:
@@ -97,5 +101,6 @@ def commit(args: Namespace, context: Context) -> int:
     from mydocker.image.reference import Reference
 
     name = Reference.parse(args.name)
-    context.out.line(str(make(context.engine, args.container, name, author=args.author, message=args.message).id))
+    image = make(context.engine, args.container, name, author=args.author, message=args.message, changes=args.change)
+    context.out.line(str(image.id))
     return 0

@@ -19,7 +19,9 @@ def df_arguments(parser: ArgumentParser) -> None:
 
 def df(args: Namespace, context: Context) -> int:
     """Print what the store takes on the disk, and what `prune` would free."""
-    rows = context.engine.images.usage()
+    from mydocker.engine.images import usage
+
+    rows = usage(context.engine)
     if args.format == "json":
         context.out.json([row._asdict() for row in rows])
     else:

@@ -74,7 +74,7 @@ class Engine:
         if self._images is None:
             from mydocker.image.store import ImageStore
 
-            self._images = ImageStore(self.layout, self.reporter, pins=self._pins)
+            self._images = ImageStore(self.layout, self.reporter, pins=self.pins)
         return self._images
 
     @property
@@ -94,12 +94,13 @@ class Engine:
 
         return Volumes(f"{self.layout.root}/volumes")
 
-    def _pins(self) -> frozenset[str]:
-        """Return the snapshots (hex names) that containers stand on, and the layers that the build cache remembers."""
+    def pins(self, containers: Sequence[Container] | None = None, *, cached: bool = True) -> frozenset[str]:
+        """Return the snapshots (hex names) that containers (None: all) stand on, and the layers of the build cache."""
         from mydocker.build.cache import Cache
 
-        kept = {os.path.basename(path) for each in self.containers.list() for path in each.lower}
-        if os.path.exists(self.layout.cache):
+        listed = self.containers.list() if containers is None else containers
+        kept = {os.path.basename(path) for each in listed for path in each.lower}
+        if cached and os.path.exists(self.layout.cache):
             with Cache(self.layout.cache) as cache:
                 kept |= {name.partition(":")[2] for name in cache.names()}
         return frozenset(kept)

@@ -15,8 +15,11 @@ from mydocker.image.reference import Reference
 from mydocker.image.stack import Stack
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mydocker.engine import Engine
     from mydocker.image.image import Image
+    from mydocker.image.usage import Usage
     from mydocker.runtime.record import Container
 
 
@@ -55,10 +58,13 @@ def remove_image(engine: Engine, text: str, *, force: bool = False) -> Removed:
     return Removed(image.references, image, store.remove(image))
 
 
-def import_rootfs(engine: Engine, source: str | int, name: str, message: str, platform: str) -> Image:
+def import_rootfs(
+    engine: Engine, source: str | int, name: str, message: str, platform: str, changes: Sequence[str] = ()
+) -> Image:
     """Make an image of the archive of a root file system (a path or an open descriptor); its command is `sh`.
 
-    `platform` is what the programs in it run on, `os/architecture[/variant]`; empty: this machine's.
+    `platform` is what the programs in it run on, `os/architecture[/variant]`; empty: this machine's. `changes` are
+    instructions that describe it (`CMD ["top"]`, `ENV A=b`).
     """
     reference = Reference.parse(name) if name else None
     wanted = platforms.parse(platform) if platform else platforms.host()
@@ -71,14 +77,17 @@ def import_rootfs(engine: Engine, source: str | int, name: str, message: str, pl
         cmd=("sh",),
         history=(History("mydocker import", timestamp(0), comment=message),),
     )
-    return engine.images.import_tar(source, config, reference)
+    return engine.images.import_tar(source, _changed(config, changes), reference)
 
 
-def commit(engine: Engine, reference: str, name: Reference, *, author: str = "", message: str = "") -> Image:
+def commit(
+    engine: Engine, reference: str, name: Reference, *, author: str = "", message: str = "", changes: Sequence[str] = ()
+) -> Image:
     """Make an image of a container's file system: its image's layers and one more, with what the container changed.
 
     A running container goes on, so files that it is just writing may be caught half-way: pause it for a moment's
-    picture. Times are clamped to the image's own epoch, as in a build. Raises `NotFound` when its image is gone.
+    picture. Times are clamped to the image's own epoch, as in a build; `changes` are those of `import_rootfs`. Raises
+    `NotFound` when its image is gone.
     """
     container = engine.containers.find(reference)
     store = engine.images
@@ -88,12 +97,19 @@ def commit(engine: Engine, reference: str, name: Reference, *, author: str = "",
         raise NotFound(f"commit {reference}", "its image has been removed, and so has its config") from failed
     epoch = image.config.created_seconds
     upper = engine.containers.bundle(reference).file("upper")
+    described = _changed(_committed(image.config, container, author, message), changes)
     with store.holding():
         layer = store.layers.commit_copy(upper, container.lower, epoch)
-        config = _committed(image.config, container, author, message)._replace(
-            diff_ids=(*image.diff_ids, layer.diff_id)
-        )
+        config = described._replace(diff_ids=(*image.diff_ids, layer.diff_id))
         return store.add(config, (*image.layers, layer), (name,), base=image.base or image.title)
+
+
+def _changed(config: ImageConfig, changes: Sequence[str]) -> ImageConfig:
+    if not changes:
+        return config
+    from mydocker.build.changes import changed
+
+    return changed(config, changes)
 
 
 def _committed(config: ImageConfig, container: Container, author: str, message: str) -> ImageConfig:
@@ -132,7 +148,7 @@ def prune(
 ) -> Pruned:
     """Free what nothing needs: ended containers, images without a name (`everything`: without a container), the cache.
 
-    With `dry_run` nothing is removed; what would be is told for each kind as if the others stayed.
+    With `dry_run` nothing is removed; the answer is what the same call without it would give.
     """
     ended = _ended(engine) if containers else []
     if not dry_run:
@@ -140,14 +156,40 @@ def prune(
             engine.containers.remove(container.id)
     cached = _forget_cache(engine, dry_run) if cache else 0
     store = engine.images
-    used = {each.image_id for each in engine.containers.list()}
+    going = {each.id for each in ended}
+    staying = [each for each in engine.containers.list() if each.id not in going]
+    used = {each.image_id for each in staying}
     unwanted = [
         image
         for image in (store.images() if images else ())
         if image.id not in used and (everything or not image.references)
     ]
-    freed = store.prune(unwanted, dry_run=dry_run)
+    pins = engine.pins(staying, cached=not cache) if dry_run else None
+    freed = store.prune(unwanted, pins=pins, dry_run=dry_run)
     return Pruned(tuple(each.id for each in ended), tuple(image.id for image in unwanted), cached, freed)
+
+
+def usage(engine: Engine) -> tuple[Usage, ...]:
+    """Return what everything in the store takes on the disk, and what of it `prune` with all its choices would free."""
+    from mydocker.image.collect import disk_usage
+    from mydocker.image.usage import Usage, usage
+
+    layout, listed = engine.layout, engine.containers.list()
+    ended = {each.id for each in _ended(engine)}
+    pins = engine.pins([each for each in listed if each.id not in ended], cached=False)
+    containers = {each.id: disk_usage(f"{layout.containers}/{each.id}") for each in listed}
+    cache = disk_usage(layout.cache)
+    return (
+        *usage(engine.images, pins),
+        Usage("containers", len(listed), sum(containers.values()), sum(containers[each] for each in ended)),
+        Usage("volumes", len(engine.volumes.list()), disk_usage(engine.volumes.directory), 0),
+        Usage("build cache", _forget_cache(engine, dry_run=True), cache, cache),
+        Usage("cache mounts", len(_names(layout.cache_mounts)), disk_usage(layout.cache_mounts), 0),
+    )
+
+
+def _names(directory: str) -> list[str]:
+    return os.listdir(directory) if os.path.isdir(directory) else []
 
 
 def _ended(engine: Engine) -> list[Container]:

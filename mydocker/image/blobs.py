@@ -12,6 +12,7 @@ from mydocker.errors import DigestMismatch, ImageError, NotFound
 from mydocker.image.digest import Digest
 from mydocker.image.documents import LARGEST
 from mydocker.image.layout import store_error
+from mydocker.linux import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -34,9 +35,7 @@ class BlobWriter:
         """Append `data`."""
         self._hash.update(data)
         self.size += len(data)
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(self._fd, rest) :]
+        files.write_all(self._fd, data)
 
     def commit(self, expected: Digest | None = None) -> Digest:
         """Sync the bytes, give them their name and return it; raise `DigestMismatch` when it is not `expected`.

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-from contextlib import closing
 from typing import TYPE_CHECKING, NamedTuple
 
 from mydocker.errors import MydockerError
 from mydocker.events import Progress
-from mydocker.image import catalogue
-from mydocker.image import entry as tar
-from mydocker.image.compression import decompressed, read_chunks
+from mydocker.image import catalogue, documents
+from mydocker.image.catalogue import Record
+from mydocker.image.compression import read_chunks
 from mydocker.image.config import ImageConfig
-from mydocker.image.manifest import INDEXES, Manifest
-from mydocker.image.pipes import ahead
-from mydocker.image.tar_reader import TarReader
-from mydocker.linux import files
+from mydocker.image.digest import Digest
+from mydocker.image.layers import Expected
+from mydocker.image.manifest import INDEXES, Descriptor, Index, Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterator
 
-    from mydocker.image.digest import Digest
     from mydocker.image.image import Image
-    from mydocker.image.manifest import Layer
     from mydocker.image.store import ImageStore
 
 _HEX = "0123456789abcdef"
@@ -50,14 +46,15 @@ def check(store: ImageStore, *, repair: bool = False) -> Report:
     """Read the whole store and compare it with its names; with `repair`, remove what cannot be trusted.
 
     A damaged blob is removed, and so is the listing of an image that needs it: it has to be pulled, loaded or built
-    again. A damaged snapshot is removed too, and is unpacked again from its blob when it is needed. Other processes may
-    go on meanwhile; only the collector waits.
+    again. A damaged snapshot is removed too, and is unpacked again from its blob when it is needed. A list of images
+    that cannot be read is begun anew with those that are whole; their names are lost. Other processes may go on
+    meanwhile; only the collector waits.
     """
     with store.holding():
         checker = _Checker(store, repair)
         blobs = checker.blobs()
-        images = checker.images()
-        snapshots = checker.snapshots()
+        images = checker.images() if checker.index() else 0
+        snapshots = checker.snapshots(compare=images > 0)
         return Report(blobs, images, snapshots, tuple(checker.problems))
 
 
@@ -80,6 +77,20 @@ class _Checker:
             self._store.reporter(Progress("check blobs", at + 1, len(names)))
         return len(names)
 
+    def index(self) -> bool:
+        """Read the list of images; tell whether it can be used (again)."""
+        layout = self._store.layout
+        try:
+            catalogue.read(layout)
+        except MydockerError as failed:
+            self._found("index.json", str(failed), "begun anew: all whole images, without their names")
+            if not self._repair:
+                return False
+            layout.write_atomically(layout.index_file, Index(()).encode() + b"\n")
+            with catalogue.changing(layout) as records:
+                records += self._whole_images()
+        return True
+
     def images(self) -> int:
         """Follow every image of the catalogue down to its layers."""
         broken: set[Digest] = set()
@@ -91,33 +102,44 @@ class _Checker:
             if why := self._image_fault(digest):
                 broken.add(digest)
                 self._found(f"image {record.reference.familiar if record.reference else digest.short}", why, "unlisted")
-        if broken and self._repair:
-            with catalogue.changing(self._store.layout) as listed:
-                listed[:] = [record for record in listed if record.manifest.digest not in broken]
+        self._unlist(broken)
         return len({record.manifest.digest for record in records if record.manifest.media_type not in INDEXES})
 
-    def snapshots(self) -> int:
-        """Compare every snapshot of an image's layer with the blob that it was made of."""
-        layout = self._store.layout
-        there = sorted(os.listdir(layout.snapshots))
+    def snapshots(self, *, compare: bool) -> int:
+        """Compare the content of every layer of an image with its diff ID, and its snapshot with that content."""
+        there = sorted(os.listdir(self._store.layout.snapshots))
         for name in there:
             if not _is_hex(name):
                 self._found(f"snapshot {name}", "its name is no digest", "removed")
                 if self._repair:
                     self._store.snapshots.discard(name)
         checked: set[str] = set()
-        for image in self._store.images():
-            for layer, path in zip(image.layers, self._store.snapshots.find(image.diff_ids), strict=True):
-                if path is None or path in checked:
+        for image in self._store.images() if compare else ():
+            paths = self._store.snapshots.find(image.diff_ids)
+            for at, path in enumerate(paths):
+                key = path or image.diff_ids[at]
+                if key in checked:
                     continue
-                checked.add(path)
-                self._store.reporter(Progress("check snapshots", len(checked), len(there)))
-                self._snapshot(image, layer, path)
+                checked.add(key)
+                self._store.reporter(Progress("check layers", len(checked), len(there)))
+                if path is None:
+                    self._content(image, at)
+                else:
+                    below = tuple(dict.fromkeys(each for each in paths[:at][::-1] if each))
+                    self._snapshot(image, at, path, below)
         return len(there)
 
-    def _snapshot(self, image: Image, layer: Layer, path: str) -> None:
+    def _content(self, image: Image, at: int) -> None:
         try:
-            why = _snapshot_fault(self._store, layer, path)
+            self._store.layers.check_blob(image.layers[at])
+        except MydockerError as failed:
+            self._found(f"image {image.title}", str(failed), "unlisted")
+            self._unlist({image.digest})
+
+    def _snapshot(self, image: Image, at: int, path: str, below: tuple[str, ...]) -> None:
+        try:
+            where = self._store.layers.damage(image.layers[at], Expected(below, image.diff_ids[: at + 1]), path)
+            why = f"/{os.fsdecode(where)} differs from its blob" if where is not None else ""
         except MydockerError as failed:
             why = f"it cannot be compared with its blob: {failed}"
         if why:
@@ -135,6 +157,27 @@ class _Checker:
             return "config and manifest list different numbers of layers"
         missing = [layer.digest for layer in manifest.layers if not self._store.blobs.has(layer)]
         return f"the layer {missing[0]} is missing or has another size" if missing else ""
+
+    def _whole_images(self) -> Iterator[Record]:
+        """Yield a record, without a name, for every manifest among the blobs whose image is whole."""
+        for name in sorted(os.listdir(self._store.layout.blobs)):
+            facts = os.stat(f"{self._store.layout.blobs}/{name}")
+            if not _is_hex(name) or facts.st_size > documents.LARGEST:
+                continue
+            digest = Digest(f"sha256:{name}")
+            data = self._store.blobs.read(digest)
+            try:
+                manifest = Manifest.parse(data)
+            except MydockerError:
+                continue  # a config, an index, or a small layer
+            if not self._image_fault(digest):
+                blob = Descriptor(manifest.media_type, digest, facts.st_size)
+                yield Record(blob, manifest.config.digest, None, int(facts.st_mtime), "")
+
+    def _unlist(self, broken: set[Digest]) -> None:
+        if broken and self._repair:
+            with catalogue.changing(self._store.layout) as listed:
+                listed[:] = [record for record in listed if record.manifest.digest not in broken]
 
     def _found(self, where: str, why: str, repair: str) -> None:
         self.problems.append(Problem(where, why, repair if self._repair else ""))
@@ -157,42 +200,3 @@ def _blob_fault(path: str, name: str) -> str:
         os.close(fd)
     found = running.hexdigest()
     return "" if found == name else f"its bytes have the digest sha256:{found}"
-
-
-def _snapshot_fault(store: ImageStore, layer: Layer, path: str) -> str:
-    """Return the first file in which a snapshot differs from its blob; only what an archive's last word is counts."""
-    root = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    blob = store.blobs.open(layer.blob.digest)
-    wanted: dict[bytes, str] = {}
-    try:
-        with closing(ahead(decompressed(read_chunks(blob), store.limits))) as plain:
-            reader = TarReader(plain, store.limits)
-            for each in reader:
-                wanted.pop(each.name, None)
-                if each.kind == tar.FILE and b".wh." not in each.name and reader.extents == ((0, each.size),):
-                    wanted[each.name] = _digest_of(reader.pieces())
-        for name, digest in wanted.items():
-            if _file_digest(root, name) != digest:
-                return f"{os.fsdecode(name)} differs from its blob"
-    finally:
-        os.close(blob)
-        os.close(root)
-    return ""
-
-
-def _file_digest(root: int, name: bytes) -> str:
-    try:
-        fd = files.openat2(root, name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        return ""
-    try:
-        return _digest_of(read_chunks(fd))
-    finally:
-        os.close(fd)
-
-
-def _digest_of(chunks: Iterable[bytes | memoryview]) -> str:
-    running = hashlib.sha256()
-    for chunk in chunks:
-        running.update(chunk)
-    return running.hexdigest()

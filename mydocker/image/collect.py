@@ -20,6 +20,8 @@ from mydocker.image.locks import locked
 from mydocker.image.manifest import INDEXES, Index, Manifest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mydocker.image.store import ImageStore
 
 
@@ -38,18 +40,19 @@ def collect(
     wait: float = 30.0,
     patient: bool = True,
     without: frozenset[Digest] = frozenset(),
+    pins: Iterable[str] | None = None,
 ) -> Freed:
     """Remove every blob and snapshot that nothing needs; with `dry_run` only tell what they are.
 
-    The manifests `without` are taken for gone already.
+    The manifests `without` are taken for gone already; `pins` stands for what the store's own would say.
 
-    Waits at most `wait` seconds for processes that are adding images, then raises `Busy`, or, when not `patient`,
-    leaves the work for another time with a notice. Nothing is removed while an image is damaged (`StoreError`): what it
-    needs cannot be known.
+    Waits (not for a dry run, which others may share) at most `wait` seconds for processes that are adding images, then
+    raises `Busy`, or, when not `patient`, leaves the work for another time with a notice. Nothing is removed while an
+    image is damaged (`StoreError`): what it needs cannot be known.
     """
     try:
-        with locked(store.layout.lock("contents"), wait=wait):
-            return _collect(store, dry_run, without)
+        with locked(store.layout.lock("contents"), wait=None if dry_run else wait, shared=dry_run):
+            return _collect(store, dry_run, reachable(store, without, store.pins() if pins is None else pins))
     except Busy:
         if patient:
             raise
@@ -59,21 +62,20 @@ def collect(
         raise store_error(f"free space in {store.layout.root}", failed) from failed
 
 
-def prune(store: ImageStore, unwanted: frozenset[Digest], *, dry_run: bool) -> Freed:
+def prune(store: ImageStore, unwanted: frozenset[Digest], pins: Iterable[str] | None, *, dry_run: bool) -> Freed:
     """Remove the images with these manifests, then what nothing needs; see `ImageStore.prune`."""
     if dry_run:
-        return collect(store, dry_run=True, without=unwanted)
+        return collect(store, dry_run=True, without=unwanted, pins=pins)
     with catalogue.changing(store.layout) as records:
         records[:] = [record for record in records if record.manifest.digest not in unwanted]
-    return collect(store)
+    return collect(store, pins=pins)
 
 
-def _collect(store: ImageStore, dry_run: bool, without: frozenset[Digest]) -> Freed:
-    needed = reachable(store, without)
+def _collect(store: ImageStore, dry_run: bool, needed: set[str]) -> Freed:
     layout = store.layout
     blobs = [name for name in sorted(os.listdir(layout.blobs)) if name not in needed]
     snapshots = [name for name in sorted(os.listdir(layout.snapshots)) if name not in needed]
-    size = sum(os.stat(f"{layout.blobs}/{name}").st_blocks * 512 for name in blobs)
+    size = sum(disk_usage(f"{layout.blobs}/{name}") for name in blobs)
     size += sum(disk_usage(f"{layout.snapshots}/{name}") for name in snapshots)
     if not dry_run:
         for name in snapshots:
@@ -83,9 +85,9 @@ def _collect(store: ImageStore, dry_run: bool, without: frozenset[Digest]) -> Fr
     return Freed(tuple(blobs), tuple(snapshots), size)
 
 
-def reachable(store: ImageStore, without: frozenset[Digest] = frozenset()) -> set[str]:
-    """Return the hex digits of every digest, diff ID and chain ID that images or pins need."""
-    needed = {text.removeprefix("sha256:") for text in store.pins()}
+def reachable(store: ImageStore, without: frozenset[Digest], pins: Iterable[str]) -> set[str]:
+    """Return the hex digits of every digest, diff ID and chain ID that pins or images, but for some, need."""
+    needed = {text.removeprefix("sha256:") for text in pins}
     for record in catalogue.read(store.layout):
         if record.manifest.digest in without:
             continue
@@ -115,19 +117,19 @@ def _follow(store: ImageStore, digest: Digest, media_type: str, needed: set[str]
 
 
 def disk_usage(path: str) -> int:
-    """Return the bytes that a tree takes on the disk, each inode once."""
+    """Return the bytes that a file or a tree takes on the disk, each inode once; 0 for what is not there."""
     total = 0
     seen: set[int] = set()
     pending = [path]
     while pending:
-        with os.scandir(pending.pop()) as entries:
-            for entry in entries:
-                facts = entry.stat(follow_symlinks=False)
-                if stat.S_ISDIR(facts.st_mode):
-                    pending.append(entry.path)
-                elif facts.st_nlink > 1:
-                    if facts.st_ino in seen:
-                        continue
-                    seen.add(facts.st_ino)
-                total += facts.st_blocks * 512
+        place = pending.pop()
+        try:
+            facts = os.stat(place, follow_symlinks=False)
+            names = os.listdir(place) if stat.S_ISDIR(facts.st_mode) else []
+        except FileNotFoundError:
+            continue
+        if facts.st_ino not in seen:
+            seen.add(facts.st_ino)
+            total += facts.st_blocks * 512
+        pending += [f"{place}/{name}" for name in names]
     return total

@@ -133,6 +133,18 @@ class Layers:
                 leaned = self._unpack_verified(layer, root, _rules(lower))
                 return self._snapshots.adopt(place, _key(layer.diff_id, expected, leaned))
 
+    def damage(self, layer: Layer, expected: Expected, path: str) -> bytes | None:
+        """Unpack a layer's blob anew and return the first path in which its snapshot at `path` differs, or None."""
+        from mydocker.image.compare import first_difference
+
+        with self._unpacking("check") as (_, root), Stack(expected.below) as lower:
+            self._unpack_verified(layer, root, _rules(lower))
+            there = os.open(path, OPEN_DIRECTORY)
+            try:
+                return first_difference(root, there)
+            finally:
+                os.close(there)
+
     def check_blob(self, layer: Layer) -> None:
         """Read a layer's blob to its end and compare its content with the diff ID; raises `DigestMismatch`."""
         running = hashlib.sha256()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from mydocker.errors import ImageError
 from mydocker.image import xattrs
+from mydocker.image.compare import same_content
 from mydocker.image.limits import DEEPEST
 from mydocker.image.walk import OPEN_DIRECTORY
 from mydocker.linux import files
@@ -24,8 +25,6 @@ from mydocker.linux import files
 if TYPE_CHECKING:
     from mydocker.image.stack import Found, Level, Stack
 
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-_CHUNK = 1024 * 1024
 _SECOND = 10**9
 
 
@@ -132,7 +131,7 @@ class _Normaliser:
             return os.readlink(name, dir_fd=parent) == os.readlink(below.path, dir_fd=below.root)
         if not self._same_xattrs(files.entry_path(parent, name), below):
             return False
-        return not stat.S_ISREG(facts.st_mode) or _same_bytes(parent, name, below)
+        return not stat.S_ISREG(facts.st_mode) or same_content(parent, name, below.root, below.path)
 
     def _same_xattrs(self, target: int | bytes, below: Found) -> bool:
         return xattrs.read(target) == xattrs.read(files.entry_path(below.root, below.path))
@@ -140,18 +139,3 @@ class _Normaliser:
 
 def _same_owner(new: os.stat_result, old: os.stat_result) -> bool:
     return (new.st_mode, new.st_uid, new.st_gid) == (old.st_mode, old.st_uid, old.st_gid)
-
-
-def _same_bytes(parent: int, name: bytes, below: Found) -> bool:
-    new = os.open(name, _READ, dir_fd=parent)
-    try:
-        old = os.open(below.path, _READ, dir_fd=below.root)
-        try:
-            while (chunk := os.read(new, _CHUNK)) == os.read(old, _CHUNK):
-                if not chunk:
-                    return True
-            return False
-        finally:
-            os.close(old)
-    finally:
-        os.close(new)

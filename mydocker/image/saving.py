@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from mydocker.errors import StoreError, UsageError
@@ -18,8 +17,9 @@ from mydocker.image import documents, recompress
 from mydocker.image.catalogue import REF_NAME
 from mydocker.image.digest import Digest
 from mydocker.image.entry import BLOCK_SIZE, END, FILE, Entry, encode, padding
-from mydocker.image.layout import store_error
 from mydocker.image.manifest import OCI_CONFIG, OCI_MANIFEST, Descriptor, Index, Manifest
+from mydocker.image.target import writing
+from mydocker.linux import files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -42,7 +42,8 @@ def save(store: ImageStore, target: str | int, images: Selection, form: str, com
         raise UsageError(f"--format {form}", f"expected {' or '.join(FORMS)}")
     if compression and compression not in recompress.KINDS:
         raise UsageError(f"--compression {compression}", f"expected {', '.join(recompress.KINDS)}")
-    with store.holding(), _output(store, target) as out:
+    with store.holding(), writing(target) as fd:
+        out = _TarFile(fd, store)
         if form == "docker-archive":
             _save_docker(store, out, images, compression or "none")
         else:
@@ -108,41 +109,6 @@ def _always(name: str) -> Callable[[Digest], str]:
 
 def _distinct(images: Selection) -> Iterable[Layer]:
     return {layer.diff_id: layer for image, _ in images for layer in image.layers}.values()
-
-
-@contextmanager
-def _output(store: ImageStore, target: str | int) -> Iterator[_TarFile]:
-    """Give the archive to write: a temporary beside `target` that takes its name in the end, or a descriptor."""
-    if isinstance(target, int):
-        yield _TarFile(target, store)
-        return
-    unfinished = f"{target}.{os.urandom(6).hex()}.part"
-    try:
-        fd = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except OSError as failed:
-        raise store_error(f"save to {target}", failed) from failed
-    try:
-        yield _TarFile(fd, store)
-        os.fchmod(fd, 0o644 & ~_umask())
-        os.fsync(fd)
-        os.rename(unfinished, target)
-    except OSError as failed:
-        os.unlink(unfinished)
-        raise store_error(f"save to {target}", failed) from failed
-    except BaseException:
-        os.unlink(unfinished)
-        raise
-    finally:
-        os.close(fd)
-
-
-def _umask() -> int:
-    """Return this process's umask without changing it, which would show in other threads."""
-    with open("/proc/self/status", encoding="ascii", errors="replace") as file:
-        for line in file:
-            if line.startswith("Umask:"):
-                return int(line.split()[1], 8)
-    return 0o077
 
 
 class _TarFile:
@@ -232,9 +198,7 @@ class _TarFile:
         return Descriptor(recompress.MEDIA_TYPES[compression], digest, size)
 
     def _write(self, data: bytes) -> None:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(self._fd, rest) :]
+        files.write_all(self._fd, data)
 
 
 _HINT = "save with --format oci-archive or --compression zstd"

@@ -10,9 +10,9 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from mydocker.errors import ImageError, MydockerError, NotFound, UsageError
+from mydocker.errors import ImageError, MydockerError, NotFound
 from mydocker.events import Notice, silent
-from mydocker.image import catalogue
+from mydocker.image import catalogue, names
 from mydocker.image.blobs import Blobs
 from mydocker.image.catalogue import Record
 from mydocker.image.config import ImageConfig
@@ -24,20 +24,17 @@ from mydocker.image.reference import Reference
 from mydocker.image.snapshots import Snapshots, is_opaque_root
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
 
     from mydocker.events import Reporter
     from mydocker.image.check import Report
     from mydocker.image.collect import Freed
     from mydocker.image.compare import Difference
-    from mydocker.image.digest import Digest
     from mydocker.image.layers import Layers
     from mydocker.image.layout import Layout
     from mydocker.image.manifest import Platform
-    from mydocker.image.usage import Usage
 
-_HEX = "0123456789abcdef"
 _NEVER_TOO_HIGH = 50  # what overlayfs stacks on every kernel, with an upper and an init layer besides
 
 
@@ -81,7 +78,7 @@ class ImageStore:
     def images(self) -> tuple[Image, ...]:
         """Return all images, in the order in which they came. One that is damaged is left out, with a notice."""
         found = []
-        for records in _by_manifest(catalogue.read(self.layout)):
+        for records in names.by_manifest(catalogue.read(self.layout)):
             try:
                 found.append(self._image(records))
             except MydockerError as failed:
@@ -95,7 +92,7 @@ class ImageStore:
         Raises `NotFound` when there is none and `UsageError` when an id's beginning fits several.
         """
         records = [record for record in catalogue.read(self.layout) if record.is_image]
-        digest = self._by_name(records, text) or self._by_id(records, text)
+        digest = names.by_name(records, text) or names.by_id(records, text, self.blobs)
         if digest is None:
             raise NotFound(f"no image {text!r}", hint="`mydocker images` lists those that are here")
         return self._image([record for record in records if record.manifest.digest == digest])
@@ -103,7 +100,7 @@ class ImageStore:
     def name_of(self, text: str) -> Reference | None:
         """Return the name and tag that `text` is in this store; None where it means an image by its id or digest."""
         records = [record for record in catalogue.read(self.layout) if record.is_image]
-        if self._by_name(records, text) is None:
+        if names.by_name(records, text) is None:
             return None
         name = Reference.parse(text)
         return name if name.tag else None
@@ -177,10 +174,10 @@ class ImageStore:
         digest = self.blobs.put_bytes(manifest)
         built = built or int(time.time())
         target = Descriptor(parsed.media_type, digest, len(manifest))
-        names = list(dict.fromkeys(references))
+        wanted = list(dict.fromkeys(references))
         with catalogue.changing(self.layout) as records:
-            for name in names:
-                _claim(records, name, Record(target, parsed.config.digest, name, built, base))
+            for name in wanted:
+                names.claim(records, name, Record(target, parsed.config.digest, name, built, base))
             if not any(record.manifest.digest == digest for record in records):
                 records.append(Record(target, parsed.config.digest, None, built, base))
             mine = [record for record in records if record.manifest.digest == digest]
@@ -241,17 +238,12 @@ class ImageStore:
             mine = [record for record in records if record.manifest.digest == image.digest]
             if not mine:
                 raise NotFound(f"no image {image.title!r} any more", "another process removed it")
-            _claim(records, reference, mine[0]._replace(reference=reference))
+            names.claim(records, reference, mine[0]._replace(reference=reference))
 
     def untag(self, reference: Reference) -> None:
         """Take a name away; an image that loses its last name stays, without one."""
         with catalogue.changing(self.layout) as records:
-            at = next((at for at, record in enumerate(records) if record.reference == reference), None)
-            if at is None:
-                raise NotFound(f"no image {reference.familiar!r}")
-            gone = records.pop(at)
-            if not any(record.manifest.digest == gone.manifest.digest for record in records):
-                records.insert(at, gone._replace(reference=None))
+            names.release(records, reference)
 
     def remove(self, image: Image) -> Freed:
         """Remove an image with all its names, and what nothing else needs of it; return what that freed.
@@ -264,26 +256,23 @@ class ImageStore:
             records[:] = [record for record in records if record.manifest.digest != image.digest]
         return collect(self, wait=0.5, patient=False)
 
-    def prune(self, unwanted: Iterable[Image] = (), *, dry_run: bool = False) -> Freed:
+    def prune(
+        self, unwanted: Iterable[Image] = (), *, pins: Iterable[str] | None = None, dry_run: bool = False
+    ) -> Freed:
         """Remove the images `unwanted`, then whatever no image and no pin needs; return what that freed.
 
-        With `dry_run` nothing is removed, and what would be is returned.
+        `pins` stands for what the store's own pins would say, for a caller that knows what will be gone. With `dry_run`
+        nothing is removed, and what would be is returned.
         """
         from mydocker.image.collect import prune
 
-        return prune(self, frozenset(image.digest for image in unwanted), dry_run=dry_run)
+        return prune(self, frozenset(image.digest for image in unwanted), pins, dry_run=dry_run)
 
     def fsck(self, *, repair: bool = False) -> Report:
         """Compare everything in the store with its name; see `check.check`."""
         from mydocker.image.check import check
 
         return check(self, repair=repair)
-
-    def usage(self) -> tuple[Usage, ...]:
-        """Return what the store takes on the disk."""
-        from mydocker.image.usage import usage
-
-        return usage(self)
 
     def diff(self, old: Image, new: Image) -> tuple[Difference, ...]:
         """Return the files in which two images differ, in the order of their paths."""
@@ -320,43 +309,6 @@ class ImageStore:
             manifest_type=target.media_type,
         )
 
-    def _by_name(self, records: list[Record], text: str) -> Digest | None:
-        if text.startswith("sha256:"):
-            return None
-        try:
-            wanted = Reference.parse(text)
-        except MydockerError:
-            return None
-        for record in reversed(records):
-            name = record.reference
-            if name is None or name.name != wanted.name:
-                continue
-            if wanted.digest is not None:
-                if wanted.digest in (record.manifest.digest, name.digest):
-                    return record.manifest.digest
-            elif name.tag == wanted.tag:
-                return record.manifest.digest
-        return None
-
-    def _by_id(self, records: list[Record], text: str) -> Digest | None:
-        prefix = text.removeprefix("sha256:")
-        if not prefix or prefix.strip(_HEX):
-            return None
-        ids: dict[Digest, Digest] = {}
-        for record in records:
-            image_id = record.image_id or self._read_id(record)
-            if image_id.hex.startswith(prefix):
-                ids[image_id] = record.manifest.digest
-            elif len(prefix) == 64 and record.manifest.digest.hex == prefix:
-                return record.manifest.digest
-        if len(ids) > 1:
-            raise UsageError(f"image id {text!r} is ambiguous", "it begins " + ", ".join(i.short for i in ids))
-        return next(iter(ids.values()), None)
-
-    def _read_id(self, record: Record) -> Digest:
-        """Return the id of an image that another tool put into the index."""
-        return Manifest.parse(self.blobs.read(record.manifest.digest), record.manifest.media_type).config.digest
-
     def _unpack_missing(self, layers: tuple[Layer, ...], found: tuple[str | None, ...]) -> list[str]:
         """Unpack, bottom first, the layers without a snapshot; return the paths of all, bottom first."""
         from mydocker.image.layers import Expected
@@ -369,36 +321,3 @@ class ImageStore:
                 expected = Expected(tuple(dict.fromkeys(reversed(paths))), diff_ids[: at + 1])
                 paths.append(path or unpacker.unpack_blob(layer, expected))
         return paths
-
-
-def _by_manifest(records: Iterable[Record]) -> Iterator[list[Record]]:
-    grouped: dict[Digest, list[Record]] = {}
-    for record in records:
-        if record.is_image:
-            grouped.setdefault(record.manifest.digest, []).append(record)
-    return iter(grouped.values())
-
-
-def _claim(records: list[Record], name: Reference, record: Record) -> None:
-    """Let `name` mean `record`. An image that loses its last name so stays, without one."""
-    for at, other in enumerate(records):
-        if other.reference == name:
-            if other.manifest.digest == record.manifest.digest:
-                records[at] = record
-                return
-            if sum(1 for each in records if each.manifest.digest == other.manifest.digest) > 1:
-                del records[at]
-            else:
-                records[at] = other._replace(reference=None)
-            break
-    unnamed = next(
-        (
-            at
-            for at, each in enumerate(records)
-            if each.manifest.digest == record.manifest.digest and not each.reference
-        ),
-        None,
-    )
-    if unnamed is not None:
-        del records[unnamed]
-    records.append(record)

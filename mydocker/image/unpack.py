@@ -169,7 +169,7 @@ class _Unpacker:
     def _write(self, fd: int, size: int) -> None:
         extents = self._reader.extents
         if size <= _HOLE and extents == ((0, size),):
-            _write_all(fd, self._reader.data())
+            files.write_all(fd, self._reader.data())
             return
         os.ftruncate(fd, size)
         spans = iter(extents)
@@ -339,9 +339,3 @@ def _stat(parent: int, base: bytes) -> os.stat_result | None:
         return os.stat(base, dir_fd=parent, follow_symlinks=False)
     except FileNotFoundError:
         return None
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(fd, rest) :]

@@ -1,4 +1,4 @@
-"""Usage: what the store takes on the disk, and how much of it a prune would free (`df`)."""
+"""Usage: what images take on the disk, and how much of it a prune would free."""
 
 from __future__ import annotations
 
@@ -22,32 +22,18 @@ class Usage(NamedTuple):
     free: int
 
 
-def usage(store: ImageStore) -> tuple[Usage, ...]:
-    """Return what blobs, snapshots, containers and the build cache take, each inode counted once."""
+def usage(store: ImageStore, pins: Iterable[str] | None = None) -> tuple[Usage, Usage]:
+    """Return what blobs and snapshots take, each inode counted once; `pins` are as in `ImageStore.prune`."""
     layout = store.layout
-    unneeded = collect(store, dry_run=True)
+    unneeded = collect(store, dry_run=True, pins=pins)
     blobs = [f"{layout.blobs}/{name}" for name in os.listdir(layout.blobs)]
     snapshots = [f"{layout.snapshots}/{name}" for name in os.listdir(layout.snapshots)]
     free_blobs = _size(f"{layout.blobs}/{name}" for name in unneeded.blobs)
     return (
         Usage("blobs", len(blobs), _size(blobs), free_blobs),
         Usage("snapshots", len(snapshots), _size(snapshots), unneeded.size - free_blobs),
-        Usage("containers", _count(layout.containers), disk_usage(layout.containers), 0),
-        Usage("build cache", int(os.path.exists(layout.cache)), _size([layout.cache]), 0),
     )
 
 
-def _count(directory: str) -> int:
-    with os.scandir(directory) as entries:
-        return sum(1 for entry in entries if len(entry.name) == 64 and entry.is_dir(follow_symlinks=False))
-
-
 def _size(paths: Iterable[str]) -> int:
-    total = 0
-    for path in paths:
-        try:
-            facts = os.stat(path, follow_symlinks=False)
-        except FileNotFoundError:
-            continue
-        total += disk_usage(path) if os.path.isdir(path) else facts.st_blocks * 512
-    return total
+    return sum(disk_usage(path) for path in paths)

@@ -59,6 +59,13 @@ def clone(source: int, target: int) -> bool:
     return True
 
 
+def write_all(fd: int, data: bytes | memoryview) -> None:
+    """Write all of `data`, in as many calls as it takes."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(fd, rest) :]
+
+
 def entry_path(dir_fd: int, name: bytes) -> bytes:
     """Return a path to `name` in an open directory for calls that take no descriptor (xattrs of links and devices).
 

@@ -64,13 +64,6 @@ def test_a_file_that_has_just_changed_is_not_remembered(path: str, tmp_path: Pat
         assert cache.file_hash(stamp) is None
 
 
-def test_forgetting_layers_forgets_their_results(path: str) -> None:
-    with Cache(path) as cache:
-        cache.put("k", _RESULT)
-        cache.forget([_RESULT.diff_id])
-        assert cache.get("k") is None
-
-
 def test_many_threads_and_two_connections_at_once(path: str) -> None:
     with Cache(path) as one, Cache(path) as other:
 
