@@ -1,4 +1,4 @@
-"""Progress as events, and the reporter that hears them. Imports nothing of ours: every room may use it.
+"""Progress as events, and the reporter that hears them. Every room may use it.
 
 Work never prints. It tells a reporter what happens, and the reporter (`mydocker.cli.output`) decides how that looks:
 a rewritten line on a terminal, plain lines in a pipe, JSON on request.
@@ -6,7 +6,16 @@ a rewritten line on a terminal, plain lines in a pipe, JSON on request.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from mydocker.values import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    class Reporter(Protocol):
+        """Hears events, possibly from several threads at once; never raises, never blocks for long."""
+
+        def __call__(self, event: Event) -> None:
+            """Take one event."""
 
 
 class StepStarted(NamedTuple):
@@ -55,13 +64,6 @@ class Notice(NamedTuple):
 
 
 Event = StepStarted | StepOutput | StepFinished | Progress | Notice
-
-
-class Reporter(Protocol):
-    """Hears events, possibly from several threads at once; never raises, never blocks for long."""
-
-    def __call__(self, event: Event) -> None:
-        """Take one event."""
 
 
 def silent(event: Event) -> None:

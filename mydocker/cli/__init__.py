@@ -16,7 +16,7 @@ The shell uses the same two functions, with a parser of its own class. Rules:
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from mydocker.values import NamedTuple
 
 
 class Verb(NamedTuple):

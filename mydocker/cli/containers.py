@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
 
 from mydocker.cli.output import local_time
 from mydocker.errors import MydockerError, NotFound, UsageError
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace

@@ -6,13 +6,13 @@ import os
 import signal
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 from mydocker.cli import VERBS, Verb, find_verb
 from mydocker.cli.output import Output
 from mydocker.cli.parser import Parser, common_arguments
 from mydocker.errors import MydockerError, UsageError
 from mydocker.events import silent
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any, NoReturn, TypeVar
 
 from mydocker.errors import UsageError
+from mydocker.values import TYPE_CHECKING
 
-_Action = TypeVar("_Action", bound=argparse.Action)
+if TYPE_CHECKING:
+    from typing import Any, NoReturn, TypeVar
+
+    _Action = TypeVar("_Action", bound=argparse.Action)
 
 
 class SingleDash(argparse.ArgumentParser):

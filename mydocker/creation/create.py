@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mydocker.creation import volumes as volume_words
 from mydocker.creation import words
@@ -15,8 +14,11 @@ from mydocker.runtime.options import ContainerOptions, Device, Limits, Mount
 from mydocker.runtime.program import DEFAULT_PATH
 from mydocker.runtime.record import Container, Health
 from mydocker.runtime.rootfs import overlay_fd
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from mydocker.creation.request import RunRequest
     from mydocker.image.image import Image
     from mydocker.image.store import ImageStore

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, NamedTuple
 
 from mydocker.errors import Busy, NotFound, StoreError, UsageError
 from mydocker.linux.files import RESOLVE_IN_ROOT, openat2, remove_tree
 from mydocker.runtime.options import Mount
 from mydocker.runtime.record import read_json, write_json
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Any
 
 from mydocker.errors import NotFound, RegistryError
 from mydocker.events import Notice, silent
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from mydocker.build.plan import Base
     from mydocker.build.request import BuildRequest as BuildRequest

@@ -6,13 +6,13 @@ import errno
 import hashlib
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from mydocker.errors import DigestMismatch, ImageError, NotFound
 from mydocker.image.digest import Digest
 from mydocker.image.documents import LARGEST
 from mydocker.image.layout import store_error
 from mydocker.linux import files
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

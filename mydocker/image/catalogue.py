@@ -8,7 +8,6 @@ annotations beside the reference, so it never touches a digest.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple, Self
 
 from mydocker.errors import MydockerError
 from mydocker.image.digest import Digest
@@ -16,9 +15,11 @@ from mydocker.image.layout import sync_directory
 from mydocker.image.locks import locked
 from mydocker.image.manifest import MANIFESTS, Descriptor, Index
 from mydocker.image.reference import Reference
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Self
 
     from mydocker.image.layout import Layout
 

@@ -7,14 +7,15 @@ typed view of it. A config of our own is `encode`d canonically, so equal configs
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple, Self
 
 from mydocker.errors import ImageError
 from mydocker.image import documents
 from mydocker.image.digest import DiffID
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Self
 
 
 class Healthcheck(NamedTuple):

@@ -7,12 +7,13 @@ algorithm that every registry and tool has, and a name of another shape must nev
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Self
 
 from mydocker.errors import ImageError
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Self
 
 _PREFIX = "sha256:"
 _LENGTH = len(_PREFIX) + 64

@@ -9,14 +9,15 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple, Self
 
 from mydocker.errors import StoreError
 from mydocker.image.locks import locked, try_lock
 from mydocker.linux import files
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from typing import Self
 
     from mydocker.image.digest import ChainID, DiffID, Digest
 

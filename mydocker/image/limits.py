@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Self
-
 from mydocker.errors import UsageError
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Self
 
 # Paths longer than this cannot be named in a system call (PATH_MAX), so no program could use them.
 LONGEST_PATH = 4095

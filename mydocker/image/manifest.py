@@ -5,14 +5,14 @@ Docker's own media types of the same shape ("schema 2") are understood; what is 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Self
-
 from mydocker.errors import ImageError
 from mydocker.image import documents
 from mydocker.image.digest import DiffID, Digest
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Self
 
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"

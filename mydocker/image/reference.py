@@ -7,10 +7,14 @@ docker.io's, and what has no path besides its name is in `library/` there.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple, Self
 
 from mydocker.errors import UsageError
 from mydocker.image.digest import Digest
+from mydocker.values import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Self
+
 
 DEFAULT_DOMAIN = "docker.io"
 DEFAULT_TAG = "latest"

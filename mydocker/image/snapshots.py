@@ -15,13 +15,13 @@ from __future__ import annotations
 import errno
 import os
 import time
-from typing import TYPE_CHECKING
 
 from mydocker.image.digest import ChainID, DiffID, chain_ids
 from mydocker.image.layout import sync_directory
 from mydocker.image.locks import locked
 from mydocker.image.xattrs import OPAQUE
 from mydocker.linux import files
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mydocker.image.layout import Layout

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
 
 from mydocker.errors import ImageError, MydockerError, NotFound
 from mydocker.events import Notice, silent
@@ -22,6 +21,7 @@ from mydocker.image.locks import locked
 from mydocker.image.manifest import OCI_CONFIG, OCI_MANIFEST, Descriptor, Layer, Manifest
 from mydocker.image.reference import Reference
 from mydocker.image.snapshots import Snapshots, is_opaque_root
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

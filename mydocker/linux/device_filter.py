@@ -5,9 +5,13 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
-from typing import Any
 
 from mydocker.linux import libc
+from mydocker.values import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
+
 
 _SYS_BPF = 321 if os.uname().machine == "x86_64" else 280
 _BPF_PROG_LOAD, _BPF_PROG_ATTACH = 5, 8

@@ -11,9 +11,13 @@ import ctypes
 import errno
 import os
 import struct
-from typing import Any
 
 from mydocker.linux import libc, syscalls
+from mydocker.values import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
+
 
 _NATIVE = {"x86_64": syscalls.X86_64, "aarch64": syscalls.AARCH64}
 _NAMES = {

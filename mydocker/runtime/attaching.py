@@ -12,10 +12,10 @@ import contextlib
 import os
 import signal
 import struct
-from typing import TYPE_CHECKING
 
 from mydocker.errors import Busy
 from mydocker.runtime import channel, relay, terminal
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mydocker.runtime.bundle import Bundle

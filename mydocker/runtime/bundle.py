@@ -17,11 +17,11 @@ from __future__ import annotations
 import fcntl
 import os
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, NamedTuple
 
 from mydocker.linux.files import remove_tree
 from mydocker.runtime.cgroups.hierarchy import Cgroup, detect
 from mydocker.runtime.record import Container, State, decode, encode, read_json, write_json
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

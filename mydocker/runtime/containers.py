@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple
 
 from mydocker.errors import Busy, MydockerError, NameTaken, NotFound, StoreError, UsageError
 from mydocker.linux.files import remove_tree
@@ -16,6 +15,7 @@ from mydocker.runtime import ending, journal, rootfs, spec
 from mydocker.runtime import keeper as keeping
 from mydocker.runtime.bundle import GONE, Bundle, bundles, group_of
 from mydocker.runtime.record import CREATED, EXITED, Container, State, write_json
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,11 +6,11 @@ import os
 import select
 import signal
 import time
-from typing import TYPE_CHECKING
 
 from mydocker.errors import Busy, UsageError
 from mydocker.linux.process import start_ticks
 from mydocker.runtime.record import CREATED, PAUSED
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mydocker.runtime.bundle import Bundle

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import TYPE_CHECKING
 
 from mydocker.runtime import relay, terminal
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

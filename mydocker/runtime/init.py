@@ -15,10 +15,10 @@ import fcntl
 import os
 import select
 import signal
-from typing import TYPE_CHECKING
 
 from mydocker.linux import libc, loopback, mounts, namespaces, process, seccomp
 from mydocker.runtime import channel, console, identity, mounting, program, trampoline
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from typing import Any, NoReturn

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mydocker.errors import Busy
 from mydocker.linux import namespaces
@@ -17,8 +16,11 @@ from mydocker.runtime import launch, plan, spec
 from mydocker.runtime.bundle import group_of
 from mydocker.runtime.ending import open_process
 from mydocker.runtime.record import PAUSED
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from mydocker.runtime.bundle import Bundle
 
 

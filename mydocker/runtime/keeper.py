@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import time
-from typing import TYPE_CHECKING, NamedTuple
 
 from mydocker.linux.process import start_ticks
 from mydocker.runtime import journal, launch, log, sandbox
@@ -16,6 +15,7 @@ from mydocker.runtime.carrier import Carrier, make_streams
 from mydocker.runtime.cgroups.hierarchy import Cgroup, detect
 from mydocker.runtime.record import EXITED, RUNNING, Container
 from mydocker.runtime.rootfs import Directory, Overlay, RootFs
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from typing import Any

@@ -12,14 +12,15 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mydocker.errors import CommandNotExecutable, CommandNotFound, RuntimeFailure
 from mydocker.linux import namespaces
 from mydocker.runtime import channel, init
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 NEW_PID_NAMESPACE = ""
 

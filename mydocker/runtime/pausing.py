@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from mydocker.errors import Busy
 from mydocker.runtime.bundle import group_of
 from mydocker.runtime.record import PAUSED, RUNNING
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mydocker.runtime.bundle import Bundle

@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import Any, NamedTuple
 
 from mydocker.errors import RuntimeFailure, UsageError
 from mydocker.linux import capabilities, mounts, namespaces, seccomp
 from mydocker.runtime import spec
 from mydocker.runtime.rootfs import Overlay, RootFs
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
-Operation = tuple[Any, ...]
+if TYPE_CHECKING:
+    from typing import Any
+
+    Operation = tuple[Any, ...]
+
 
 _ATTRIBUTES = {
     "ro": mounts.ATTR_RDONLY,

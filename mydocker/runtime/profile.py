@@ -6,9 +6,12 @@ only with a capability; `document` gives the runtime-spec form. A test compares 
 
 from __future__ import annotations
 
-from typing import Any
-
 from mydocker.linux import seccomp, syscalls
+from mydocker.values import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
+
 
 _EPERM, _ENOSYS = 1, 38
 _AF_ALG, _AF_VSOCK = 38, 40

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any, NamedTuple
 
 from mydocker.errors import StoreError
+from mydocker.values import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Any
+
 
 CREATED, RUNNING, PAUSED, RESTARTING, EXITED = "created", "running", "paused", "restarting", "exited"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import select
-from typing import TYPE_CHECKING
+
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

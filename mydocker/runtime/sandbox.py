@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
 
 from mydocker.linux.process import start_ticks
 from mydocker.runtime import launch, plan
 from mydocker.runtime.cgroups.hierarchy import PARENT, Cgroup, Hierarchy, detect
 from mydocker.runtime.rootfs import Overlay, RootFs
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
 
 _PREFIX = "build-"

@@ -11,7 +11,6 @@ import os
 import signal
 import sys
 import time
-from typing import TYPE_CHECKING, NoReturn
 
 from mydocker import errors
 from mydocker.errors import MydockerError, RuntimeFailure
@@ -20,9 +19,11 @@ from mydocker.runtime import sandbox
 from mydocker.runtime.attaching import Service
 from mydocker.runtime.keeper import Keeper
 from mydocker.runtime.record import EXITED, RESTARTING, Container
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import _socket
+    from typing import NoReturn
 
     from mydocker.runtime.bundle import Bundle
     from mydocker.runtime.containers import Containers

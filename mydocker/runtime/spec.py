@@ -8,12 +8,16 @@ standard has no field for them: the user as text (names belong to the container'
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from mydocker.errors import UsageError
 from mydocker.linux import capabilities
 from mydocker.runtime import profile
 from mydocker.runtime.options import ContainerOptions, Device, Limits, Mount
+from mydocker.values import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
+
 
 VERSION = "1.0.2"
 _PERIOD = 100_000  # microseconds, the kernel's default for cpu.cfs_period_us

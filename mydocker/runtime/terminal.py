@@ -7,9 +7,9 @@ import os
 import struct
 import termios
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from mydocker.errors import UsageError
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -26,7 +26,7 @@ _HEAVY = {
     "asyncio",
     "inspect",
 }
-_SLOW_ON_RUN = {"dataclasses", "pathlib", "subprocess", "urllib", "logging", "threading", "tempfile"}
+_SLOW_ON_RUN = {"typing", "dataclasses", "pathlib", "subprocess", "urllib", "logging", "threading", "tempfile"}
 
 
 def loaded(mydocker: CommandLine, *words: str) -> set[str]:

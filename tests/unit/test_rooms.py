@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parents[2] / "mydocker"
-_BOTTOM = {"errors", "events"}
+_BOTTOM = {"errors", "events", "values"}
 _ROOMS = {
     "errors": set(),
-    "events": set(),
-    "linux": {"errors"},
+    "events": {"values"},
+    "values": set(),
+    "linux": {"errors", "values"},
     "dockerfile": _BOTTOM,
     "image": {"linux", *_BOTTOM},
     "runtime": {"linux", *_BOTTOM},

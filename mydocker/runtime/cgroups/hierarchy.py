@@ -9,10 +9,14 @@ from __future__ import annotations
 import errno
 import os
 import time
-from typing import Any, NamedTuple
 
 from mydocker.errors import RuntimeFailure
 from mydocker.runtime.cgroups import v1, v2
+from mydocker.values import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from typing import Any
+
 
 PARENT = "mydocker"
 _EMPTY_ROUNDS = 100

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import Any
 
 from mydocker.linux import device_filter
 from mydocker.runtime.cgroups.v1 import write
+from mydocker.values import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any
+
 
 _WANTED = ("cpu", "memory", "pids", "io", "cpuset", "hugetlb")
 
