@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from mydocker.build import inputs, outputs, scheduler
 from mydocker.build.cache import Cache
-from mydocker.build.executor import Executor, Place
+from mydocker.build.executor import Executor
 from mydocker.build.graph.writing import check as check_graph_name
 from mydocker.build.keys import digest_of
 from mydocker.build.planning import make_plan
 from mydocker.build.request import BuildResult
 from mydocker.build.scheduler import Job
+from mydocker.build.trees import Place
 from mydocker.dockerfile import parse_cached
 from mydocker.dockerfile.lint.finding import INFO
 from mydocker.errors import BuildFailed, NotFound
@@ -47,7 +48,10 @@ def build(
     for path in request.graphs:
         check_graph_name(path)
     with inputs.local(request, store) as here:
-        return _build(here, store, find_base, reporter, now, references)
+        path = dockerfile_path(here)
+        # What is fetched or unpacked lies in another directory each time; its words stay the same.
+        slot = _slot(path, here.context) if here is request else digest_of([request.dockerfile or "", request.context])
+        return _build(here, store, find_base, reporter, now, references, Place(slot[:16], _ignore_file(path)))
 
 
 def _build(
@@ -57,6 +61,7 @@ def _build(
     reporter: Reporter,
     now: int,
     references: list[Reference],
+    place: Place,
 ) -> BuildResult:
     path, text = _read_dockerfile(request)
     parsed = parse_cached(text, store.layout.parsed, filename=path)
@@ -65,7 +70,6 @@ def _build(
     for warning in plan.warnings:
         reporter(Notice(warning, "warning"))
     with Cache(store.layout.cache) as cache:
-        place = Place(_slot(request, path), _ignore_file(path))
         executor = Executor(plan, request, store, cache, reporter, place)
         began = time.monotonic()
         try:
@@ -138,9 +142,9 @@ def _ignore_file(dockerfile: str) -> str:
     return own if os.path.isfile(own) else ""
 
 
-def _slot(request: BuildRequest, dockerfile: str) -> str:
+def _slot(dockerfile: str, context: str) -> str:
     """Name a Dockerfile and its context for explanations: the same words again mean the same place."""
-    return digest_of([os.path.abspath(dockerfile), os.path.abspath(request.context)])[:16]
+    return digest_of([os.path.abspath(dockerfile), os.path.abspath(context)])
 
 
 def _settle(plan: Plan, executor: Executor, request: BuildRequest) -> None:

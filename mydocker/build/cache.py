@@ -6,7 +6,10 @@ Any number of processes and threads may use the file at once. Losing it costs ti
 set aside and begun anew.
 
 `slots` remember which key a place (this Dockerfile's stage and step) had the last time: the ground of every
-explanation. `files` remember the hash of a file as long as its inode, size and times stay the same.
+explanation. `files` remember the hash of a file as long as its inode, size and times stay the same. `selections`
+remember what a step took from a tree: the digest of it, which is a part of the step's key; what it was seen by (a
+fingerprint, or the name of a tree that cannot change), so that it need not be looked at again; and its files one by
+one, so that an explanation can name them.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import sqlite3
 import threading
 import time
 import zlib
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from mydocker.image.digest import DiffID, Digest
@@ -24,24 +28,32 @@ from mydocker.image.digest import DiffID, Digest
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+# Raise it when the tables change: what another version left is begun anew.
+_VERSION = 2
 _TABLES = """
-create table if not exists results (
+create table results (
     key text primary key, diff_id text not null, digest text not null, size integer not null, seconds real not null,
     finished real not null, parts blob not null
 ) without rowid;
-create table if not exists slots (slot text primary key, key text not null) without rowid;
-create table if not exists files (
+create table slots (slot text primary key, key text not null) without rowid;
+create table files (
     file text primary key, size integer, mtime integer, ctime integer, sha256 text not null
 ) without rowid;
-create table if not exists selections (
-    selection text primary key, digest text not null, parts blob not null
+create table selections (
+    selection text not null, digest text not null, seen text not null, looked integer not null, files blob not null,
+    primary key (selection, digest)
 ) without rowid;
+create index contents on selections (digest);
 """
 # A writer waits this long for another one; each holds the file for milliseconds.
 _BUSY_SECONDS = 60
 # A file changed so shortly before it was hashed may change again within the same tick of its time stamp.
-_RACY_NANOSECONDS = 2_000_000_000
-
+RACY_NANOSECONDS = 2_000_000_000
+# So many versions of a selection are kept for explanations: a file list is large, and the last ones are asked for.
+_MOST_VERSIONS = 4
+# Rows are written in heaps, so that a large context does not wait in memory; far more of them than live files are dead.
+_HEAP = 5000
+_MOST_FILES = 1_000_000
 
 Parts = tuple[tuple[str, str], ...]
 
@@ -67,11 +79,6 @@ class FileStamp(NamedTuple):
     mtime: int
     ctime: int
 
-    @classmethod
-    def of(cls, status: os.stat_result) -> FileStamp:
-        """Return the stamp of a stat result."""
-        return cls(f"{status.st_dev}:{status.st_ino}", status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-
 
 class Cache:
     """The cache in the file `path`; open it with `with`. May be used from several threads."""
@@ -80,8 +87,7 @@ class Cache:
         self._path = path
         self._lock = threading.RLock()
         self._database = self._open()
-        self._known_files: dict[FileStamp, str] = {}
-        self._new_files: dict[FileStamp, str] = {}
+        self._new_files: list[tuple[FileStamp, str]] = []
 
     def _open(self) -> sqlite3.Connection:
         try:
@@ -97,7 +103,8 @@ class Cache:
         database.execute("pragma journal_mode=wal")
         # A lost transaction costs a step's time, a torn file would cost all: WAL with normal sync gives just that.
         database.execute("pragma synchronous=normal")
-        database.executescript(_TABLES)
+        if database.execute("pragma user_version").fetchone()[0] != _VERSION:
+            _begin_anew(database)
         return database
 
     def __enter__(self) -> Cache:
@@ -135,49 +142,75 @@ class Cache:
         return _unpack(row[0]) if row else None
 
     def remember_slots(self, keys: Iterable[tuple[str, str]]) -> None:
-        """Remember the key of each slot, as (slot, key) pairs."""
-        with self._lock:
-            self._database.execute("begin immediate")
-            self._database.executemany("insert or replace into slots values (?, ?)", list(keys))
-            self._database.execute("commit")
+        """Remember the key of each slot, as (slot, key) pairs. Where nothing is new, nothing is written."""
+        query = (
+            "insert into slots values (?, ?) on conflict (slot) do update set key=excluded.key where key<>excluded.key"
+        )
+        with self._lock, self._transaction():
+            self._database.executemany(query, list(keys))
 
-    def selection(self, name: str) -> tuple[str, Parts] | None:
-        """Return the content digest and key parts of a selection of files from an immutable tree, or None."""
+    def selection(self, name: str, seen: str) -> str | None:
+        """Return the digest of the selection `name` when it was last seen by `seen`, or None."""
+        query = "select digest from selections where selection=? and seen=?"
         with self._lock:
-            row = self._database.execute("select digest, parts from selections where selection=?", (name,)).fetchone()
-        return (row[0], _unpack(row[1])) if row else None
+            row = self._database.execute(query, (name, seen)).fetchone()
+        return row[0] if row else None
 
-    def put_selection(self, name: str, digest: str, parts: Parts) -> None:
-        """Remember a selection's digest."""
+    def put_selection(self, name: str, seen: str, digest: str, files: Parts) -> None:
+        """Remember a selection's digest and files; `seen` is empty for one that has to be looked at again."""
+        row = (name, digest, seen, time.time_ns(), _pack(files))
+        old = (
+            "delete from selections where selection=?1 and digest not in "
+            "(select digest from selections where selection=?1 order by looked desc limit ?2)"
+        )
+        with self._lock, self._transaction():
+            self._database.execute("insert or replace into selections values (?, ?, ?, ?, ?)", row)
+            self._database.execute(old, (name, _MOST_VERSIONS))
+
+    def selected_files(self, digest: str) -> Parts:
+        """Return the files of a selection with this digest, each with a digest of its own; empty when not known."""
         with self._lock:
-            self._database.execute("insert or replace into selections values (?, ?, ?)", (name, digest, _pack(parts)))
+            row = self._database.execute("select files from selections where digest=? limit 1", (digest,)).fetchone()
+        return _unpack(row[0]) if row else ()
 
     def file_hash(self, stamp: FileStamp) -> str | None:
         """Return the SHA-256 (hex) of the file with `stamp`, when it was hashed before and has not changed since."""
+        query = "select sha256 from files where file=? and size=? and mtime=? and ctime=?"
         with self._lock:
-            if not self._known_files:
-                self._known_files = dict(self._read_files())
-            return self._known_files.get(stamp)
+            row = self._database.execute(query, stamp).fetchone()
+        return row[0] if row else None
 
-    def put_file_hash(self, stamp: FileStamp, sha256: str) -> None:
-        """Remember a file's hash, unless the file is so young that a change might not show in its times."""
-        if time.time_ns() - max(stamp.mtime, stamp.ctime) < _RACY_NANOSECONDS:
+    def put_file_hash(self, stamp: FileStamp, sha256: str, read_at: int) -> None:
+        """Remember the hash of a file whose reading began at `read_at` (nanoseconds since 1970).
+
+        One that was so young then that a later change might not show in its times is not remembered.
+        """
+        if read_at - max(stamp.mtime, stamp.ctime) < RACY_NANOSECONDS:
             return
         with self._lock:
-            self._known_files[stamp] = sha256
-            self._new_files[stamp] = sha256
-
-    def _read_files(self) -> Iterator[tuple[FileStamp, str]]:
-        for row in self._database.execute("select file, size, mtime, ctime, sha256 from files"):
-            yield FileStamp(*row[:4]), row[4]
+            self._new_files.append((stamp, sha256))
+            if len(self._new_files) >= _HEAP:
+                self._write_files()
 
     def _write_files(self) -> None:
-        if self._new_files:
-            rows = [(*stamp, sha256) for stamp, sha256 in self._new_files.items()]
-            self._database.execute("begin immediate")
+        if not self._new_files:
+            return
+        rows = [(*stamp, sha256) for stamp, sha256 in self._new_files]
+        with self._transaction():
+            if self._database.execute("select count(*) from files").fetchone()[0] > _MOST_FILES:
+                self._database.execute("delete from files")
             self._database.executemany("insert or replace into files values (?, ?, ?, ?, ?)", rows)
-            self._database.execute("commit")
-            self._new_files = {}
+        self._new_files.clear()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._database.execute("begin immediate")
+        try:
+            yield
+        except BaseException:
+            self._database.execute("rollback")
+            raise
+        self._database.execute("commit")
 
     def count(self) -> int:
         """Return how many results are remembered."""
@@ -190,7 +223,7 @@ class Cache:
             count = self.count()
             for table in ("results", "slots", "files", "selections"):
                 self._database.execute(f"delete from {table}")
-            self._known_files = self._new_files = {}
+            self._new_files.clear()
         return count
 
     def names(self) -> set[str]:
@@ -199,8 +232,19 @@ class Cache:
             return {name for row in self._database.execute("select diff_id, digest from results") for name in row}
 
 
+def _begin_anew(database: sqlite3.Connection) -> None:
+    database.execute("begin immediate")
+    if database.execute("pragma user_version").fetchone()[0] != _VERSION:  # another process may have been faster
+        for (name,) in database.execute("select name from sqlite_master where type='table'").fetchall():
+            database.execute(f"drop table {name}")
+        for statement in _TABLES.split(";"):
+            database.execute(statement)
+        database.execute(f"pragma user_version={_VERSION}")
+    database.execute("commit")
+
+
 def _pack(parts: Parts) -> bytes:
-    # A COPY of ten thousand files has as many parts: they are read only to explain a miss, so they are kept small.
+    # A COPY of ten thousand files lists as many: they are read only to explain a miss, so they are kept small.
     return zlib.compress(json.dumps(parts).encode(), 1)
 
 

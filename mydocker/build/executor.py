@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from mydocker.build.keys import Key
     from mydocker.build.plan import Ground, Plan, Step
     from mydocker.build.request import BuildRequest
+    from mydocker.build.trees import Place
     from mydocker.events import Reporter
     from mydocker.image.digest import Digest
     from mydocker.image.store import ImageStore
@@ -42,13 +43,6 @@ class Settled(NamedTuple):
     layer: Layer
     stack: tuple[Layer, ...]
     outcome: StepOutcome
-
-
-class Place(NamedTuple):
-    """Where a build's words come from: the name of its Dockerfile and context for explanations, its ignore file."""
-
-    slot: str
-    ignore_file: str = ""
 
 
 class Workshop(NamedTuple):
@@ -74,7 +68,7 @@ class Executor:
         self._reporter = reporter
         self._slot = place.slot
         self._dry = request.dry_run
-        self._trees = Trees(store, cache, self.stack, place.ignore_file)
+        self._trees = Trees(store, cache, self.stack, place)
         self._workshop = Workshop(store, self._trees, request, reporter, self.stack, {})
         self._keys: dict[str, Key] = {}
         self._why: dict[str, str] = {}
@@ -177,7 +171,7 @@ class Executor:
         before = self._cache.last_parts(f"{self._slot} {step.id}")
         if before is None:
             return "it was never built here"
-        return keys.explain(key.parts, before) or "its result is no longer in the store"
+        return keys.explain(key.parts, before, self._cache.selected_files) or "its result is no longer in the store"
 
     def _run(self, step: Step) -> None:
         self._reporter(StepStarted(step.id, step.text, step.stage, step.line))

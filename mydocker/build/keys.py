@@ -1,6 +1,6 @@
 """Step keys: a hash over everything a step can see, kept together with its parts so that a miss can be explained.
 
-A key's parts are named plain strings: "instruction", "parent", "env PATH", "file src/a.c" ... The parent is named by
+A key's parts are named plain strings: "instruction", "parent", "env PATH", "content" ... The parent is named by
 the content of its layers (diff IDs), never by its own key: when an early step runs again and gives the same bytes,
 every later step is still a hit (early cut-off). Nothing in a part may be a secret, a time or a path of the host.
 """
@@ -12,10 +12,12 @@ import json
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 # Part of every key: raise it when a step's meaning changes, so that no result of an older meaning is found.
-SCHEMA = "1"
+SCHEMA = "2"
+# What the names of parts end with that are digests over files; these are told one by one in explanations.
+CONTENT = "content"
 
 
 class Key(NamedTuple):
@@ -42,19 +44,38 @@ def digest_of(values: Iterable[str]) -> str:
     return running.hexdigest()
 
 
-def explain(now: Iterable[tuple[str, str]], before: Iterable[tuple[str, str]]) -> str:
-    """Say in a sentence how the parts `now` differ from those of the last time; empty when they do not."""
+def explain(
+    now: Iterable[tuple[str, str]],
+    before: Iterable[tuple[str, str]],
+    files: Callable[[str], Iterable[tuple[str, str]]],
+) -> str:
+    """Say in a sentence how the parts `now` differ from those of the last time; empty when they do not.
+
+    `files(content)` lists what is behind the digest of some content, file by file; nothing where that is forgotten.
+    """
     new, old = dict(now), dict(before)
     for part in ("schema", "instruction", "base", "parent"):
         if new.get(part) != old.get(part):
             return _CHANGED[part]
-    changed = [name for name in sorted(new.keys() | old.keys()) if new.get(name) != old.get(name)]
-    # The digest over all files says less than the files' names, where those are known.
-    named = [name for name in changed if not name.endswith("content")] or changed
-    changes = [_describe(name, new.get(name), old.get(name)) for name in named]
+    changes: list[str] = []
+    for name in sorted(new.keys() | old.keys()):
+        if new.get(name) == old.get(name):
+            continue
+        both = name.endswith(CONTENT) and name in new and name in old
+        named = _file_changes(files, new[name], old[name]) if both else []
+        changes += named or [_describe(name, new.get(name), old.get(name))]
     if len(changes) > _MOST_NAMED:
         changes = [*changes[:_MOST_NAMED], f"and {len(changes) - _MOST_NAMED} more"]
     return ", ".join(changes)
+
+
+def _file_changes(files: Callable[[str], Iterable[tuple[str, str]]], now: str, before: str) -> list[str]:
+    """Name the files that differ between two contents; the digest over all files says less."""
+    new, old = dict(files(now)), dict(files(before))
+    if not new or not old:
+        return []
+    names = sorted(name for name in new.keys() | old.keys() if new.get(name) != old.get(name))
+    return [_describe(name, new.get(name), old.get(name)) for name in names]
 
 
 _MOST_NAMED = 3

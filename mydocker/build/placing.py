@@ -43,7 +43,9 @@ class Placer:
     def __init__(self, root: int, manner: Manner) -> None:
         self._root = root
         self._manner = manner
-        self._places: dict[str, str] = {}  # inode of a source -> where its first name went: other names become links
+        self._places: dict[
+            tuple[int, int], str
+        ] = {}  # inode of a source -> where its first name went: other names become links
 
     def place(self, tree: Tree, picked: Picked, destination: str) -> None:
         """Copy one picked source to `destination` (absolute in the root; a trailing slash means: into a directory)."""
@@ -176,7 +178,7 @@ class Placer:
         self._dress_path(tree, entry, directory, name)
 
     def _link_to_first(self, entry: Entry, directory: int, name: str, target: str) -> bool:
-        first = self._places.setdefault(entry.stamp.file, target)
+        first = self._places.setdefault(entry.file, target)
         if first == target:
             return False
         with ExitStack() as stack:
@@ -195,13 +197,13 @@ class Placer:
                 for attribute, value in tree.xattrs(entry):
                     os.setxattr(file, attribute, value)
                 if tree.owned:
-                    os.utime(file, ns=(entry.stamp.mtime, entry.stamp.mtime))
+                    os.utime(file, ns=(entry.mtime, entry.mtime))
             finally:
                 os.close(file)
             after = os.fstat(source)
         finally:
             os.close(source)
-        if (after.st_size, after.st_mtime_ns) != (entry.size, entry.stamp.mtime):
+        if (after.st_size, after.st_mtime_ns) != (entry.size, entry.mtime):
             raise BuildFailed(
                 f"{entry.path} changed while it was copied", hint="build again when nothing writes to the context"
             )

@@ -7,32 +7,33 @@ copied directory are copied; a directory means its content. `--parents` keeps th
 
 from __future__ import annotations
 
+import hashlib
 import posixpath
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
-from mydocker.build.keys import digest_of
 from mydocker.errors import NotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from mydocker.build.cache import Parts
     from mydocker.build.tree import Entry, Tree
 
-# A part of a key that only serves explanations is cut short; the key itself holds the whole digest.
+# What only serves explanations is cut short; the key itself holds the whole digest.
 _SHORT = 16
 
 
 class Picked(NamedTuple):
     """One source after wildcards: its root entry, the base name that a copy into a directory takes, what is below.
 
-    `below` pairs each entry with its place relative to the root entry. `parents` (with --parents) are the directories
-    between the pivot and the sources, with their places: they are made like their originals.
+    `below` pairs each entry with its place relative to the root entry, parents first; it is looked up as it is read,
+    once: a large tree is never in memory as a whole.
     """
 
     root: Entry
     name: str
-    below: tuple[tuple[Entry, str], ...]
-    keep_parents: bool = False
+    below: Iterable[tuple[Entry, str]]
 
 
 class Rules(NamedTuple):
@@ -70,6 +71,14 @@ def pick(tree: Tree, source: str, rules: Rules) -> list[Picked]:
     return [one for match in _glob(tree, cleaned, rules) for one in _pick_one(tree, match, rules)]
 
 
+def roots(tree: Tree, source: str, rules: Rules) -> list[str]:
+    """Return paths that have below them everything that `pick` would look at."""
+    if rules.keep_parents:
+        return [_pivot(source)[0]]
+    cleaned = posixpath.normpath("/" + source).lstrip("/")
+    return _glob(tree, cleaned, rules) if has_wildcard(cleaned) else [cleaned]
+
+
 def _pick_one(tree: Tree, path: str, rules: Rules) -> list[Picked]:
     followed = tree.resolve(path)
     entry = tree.entry(followed)
@@ -83,7 +92,7 @@ def _pick_one(tree: Tree, path: str, rules: Rules) -> list[Picked]:
     if not entry.is_dir:
         # Patterns of --exclude are relative to the source; a file's own place is its name.
         return [] if rules.excludes(name) else [Picked(entry, name, ())]
-    return [Picked(entry, name, tuple(_below(tree, entry, rules)))]
+    return [Picked(entry, name, _below(tree, entry, rules))]
 
 
 def _below(tree: Tree, root: Entry, rules: Rules) -> Iterator[tuple[Entry, str]]:
@@ -124,10 +133,15 @@ def _glob(tree: Tree, pattern: str, rules: Rules) -> list[str]:
     return found
 
 
-def _pick_with_parents(tree: Tree, source: str, rules: Rules) -> Picked:
+def _pivot(source: str) -> tuple[str, str]:
+    """Return the directory that --parents starts from, and the pattern below it."""
     before, found, after = source.removeprefix("./").partition("/./")
     base, pattern = (before, after) if found else ("", before)
-    pattern = posixpath.normpath("/" + pattern).lstrip("/")
+    return base, posixpath.normpath("/" + pattern).lstrip("/")
+
+
+def _pick_with_parents(tree: Tree, source: str, rules: Rules) -> Picked:
+    base, pattern = _pivot(source)
     if not pattern:
         raise NotFound(
             f"--parents with '{source}' names nothing below {tree.name}", hint="write *, or leave --parents out"
@@ -135,30 +149,39 @@ def _pick_with_parents(tree: Tree, source: str, rules: Rules) -> Picked:
     root = tree.entry(tree.resolve(base))
     if root is None or not root.is_dir:
         raise NotFound(f"'{base or '/'}' is no directory in {tree.name}")
-    kept = tuple(_wanted(tree, root, lambda place: rules.includes(pattern, place) and not rules.excludes(place)))
-    if not kept and not has_wildcard(pattern):
+    kept = _wanted(tree, root, lambda place: rules.includes(pattern, place) and not rules.excludes(place))
+    first = next(kept, None)
+    if first is None and not has_wildcard(pattern):
         raise NotFound(f"'{pattern}' is not in {tree.name}")
-    return Picked(root, "", kept, keep_parents=True)
+    return Picked(root, "", chain([first], kept) if first else ())
 
 
-def key_parts(tree: Tree, picked: Iterable[Picked], label: str = "file") -> tuple[str, dict[str, str]]:
-    """Return the digest of all that was picked, and parts that name each file for explanations.
+def describe(tree: Tree, picked: Iterable[Picked]) -> tuple[str, Parts]:
+    """Return the digest of all that was picked, and a short digest for each of its names, for explanations.
 
     Content, modes, owners, links and attributes count; times only in trees that the build made itself.
     """
-    lines: list[str] = []
-    parts: dict[str, str] = {}
+    running = hashlib.sha256()
+    files: list[tuple[str, str]] = []
+    linked: dict[tuple[int, int], int] = {}  # files with several names: which of all entries was the first
     for one in picked:
-        for entry, place in ((one.root, ""), *one.below):
-            facts = _facts(tree, entry)
-            lines += [one.name, place, facts]
-            if not entry.is_dir:
-                parts[f"{label} {entry.path}"] = digest_of([facts])[:_SHORT]
-    return digest_of(lines), parts
+        for entry, place in chain([(one.root, "")], one.below):
+            # A directory means its content: its own mode and owner go nowhere.
+            facts = _facts(tree, entry) if place or not entry.is_dir else "directory"
+            if entry.links > 1 and not entry.is_dir:
+                facts += f" {linked.setdefault(entry.file, len(files))}"
+            data = facts.encode("utf-8", "surrogateescape")
+            # No name and no fact has a zero byte in it, so no two lists look alike.
+            running.update(b"%b\0%b\0" % (f"{one.name}\0{place}".encode("utf-8", "surrogateescape"), data))
+            kind = "directory" if entry.is_dir else "file"
+            files.append((f"{kind} {entry.path or '/'}", hashlib.sha256(data).hexdigest()[:_SHORT]))
+    return running.hexdigest(), tuple(files)
 
 
 def _facts(tree: Tree, entry: Entry) -> str:
     content = tree.hash_file(entry) if entry.is_file else entry.target
-    attributes = "".join(f"{name}={value.hex()};" for name, value in tree.xattrs(entry)) if tree.owned else ""
-    when = entry.stamp.mtime // 1_000_000_000 if tree.owned else 0  # a context's times are facts of one host
-    return f"{entry.mode:o} {entry.uid} {entry.gid} {entry.rdev} {when} {content} {attributes}"
+    if not tree.owned:  # times and owners in a context are facts of one host
+        return f"{entry.mode:o} {entry.rdev} {content}"
+    attributes = "".join(f"{name}={value.hex()};" for name, value in tree.xattrs(entry))
+    when = entry.mtime // 1_000_000_000
+    return f"{entry.mode:o} {entry.uid} {entry.gid} {entry.rdev} {when} {attributes} {content}"

@@ -11,6 +11,7 @@ import errno
 import hashlib
 import os
 import stat
+import time
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from mydocker.build.cache import FileStamp
@@ -26,7 +27,10 @@ _BLOCK = 1 << 20
 
 
 class Entry(NamedTuple):
-    """One name in a tree. `mode` has the type bits; `target` is a symbolic link's text; ids as the tree shows them."""
+    """One name in a tree. `mode` has the type bits; `target` is a symbolic link's text; ids as the tree shows them.
+
+    `file` is (device, inode); times are in nanoseconds.
+    """
 
     path: str
     mode: int
@@ -36,7 +40,14 @@ class Entry(NamedTuple):
     target: str
     rdev: int
     links: int
-    stamp: FileStamp
+    file: tuple[int, int]
+    mtime: int
+    ctime: int
+
+    @property
+    def stamp(self) -> FileStamp:
+        """What has to stay the same for the file's hash to be believed."""
+        return FileStamp(f"{self.file[0]}:{self.file[1]}", self.size, self.mtime, self.ctime)
 
     @property
     def is_dir(self) -> bool:
@@ -117,7 +128,7 @@ class Tree:
         uid, gid = (status.st_uid, status.st_gid) if self.owned else (0, 0)
         return Entry(
             path, status.st_mode, uid, gid, status.st_size, target, status.st_rdev, status.st_nlink,
-            FileStamp.of(status),
+            (status.st_dev, status.st_ino), status.st_mtime_ns, status.st_ctime_ns,
         )  # fmt: skip
 
     def _hidden(self, path: str) -> bool:
@@ -140,9 +151,8 @@ class Tree:
         except (FileNotFoundError, NotADirectoryError):
             return
         try:
-            names = sorted(os.listdir(fd), key=os.fsencode)
             prefix = f"{path}/" if path else ""
-            for name in names:
+            for name in sorted_names(fd):
                 child = prefix + name
                 if self.ignore is not None and self._hidden(child):
                     continue
@@ -154,10 +164,15 @@ class Tree:
 
     def walk(self, path: str) -> Iterator[Entry]:
         """Yield every visible entry below `path`, parents before children, names in byte order."""
-        for entry in self.children(path):
-            yield entry
-            if entry.is_dir:
-                yield from self.walk(entry.path)
+        levels = [self.children(path)]
+        while levels:
+            for entry in levels[-1]:
+                yield entry
+                if entry.is_dir:
+                    levels.append(self.children(entry.path))
+                    break
+            else:
+                levels.pop()
 
     def open(self, path: str) -> int:
         """Return a descriptor for reading the regular file at `path`; no link in its last component is followed."""
@@ -168,13 +183,14 @@ class Tree:
         known = self._cache.file_hash(entry.stamp) if not self.identity else None
         if known:
             return known
+        read_at = time.time_ns()
         fd = self.open(entry.path)
         try:
             digest = hash_descriptor(fd)
         finally:
             os.close(fd)
         if not self.identity:
-            self._cache.put_file_hash(entry.stamp, digest)
+            self._cache.put_file_hash(entry.stamp, digest, read_at)
         return digest
 
     def xattrs(self, entry: Entry) -> list[tuple[str, bytes]]:
@@ -196,6 +212,14 @@ class Tree:
             raise
         finally:
             os.close(fd)
+
+
+def sorted_names(fd: int) -> list[str]:
+    """Return the names in an open directory in byte order."""
+    names = os.listdir(fd)
+    # Without bytes that are no UTF-8, the order of code points is that of bytes.
+    names.sort(key=None if "".join(names).isascii() else os.fsencode)
+    return names
 
 
 def hash_descriptor(fd: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from mydocker.build.tree import Tree
 from mydocker.dockerfile import ignore
@@ -24,15 +24,22 @@ if TYPE_CHECKING:
 _LARGEST_IGNORE_FILE = 4 << 20
 
 
-class Trees:
-    """Opens source trees and keeps them until `close`. Safe in threads.
+class Place(NamedTuple):
+    """Where a build takes place.
 
-    `stack(ground)` gives the layers of a ground; `ignore_file` is the one that counts in the build context instead of
-    its own `.dockerignore` (the one beside the Dockerfile), "" when there is none.
+    `slot` names its Dockerfile and context for what the cache remembers of the last time; `ignore_file` is the one that
+    counts in the context instead of its own `.dockerignore` (the one beside the Dockerfile), "" when there is none.
     """
 
+    slot: str
+    ignore_file: str = ""
+
+
+class Trees:
+    """Opens source trees and keeps them until `close`; safe in threads. `stack(ground)` gives a ground's layers."""
+
     def __init__(
-        self, store: ImageStore, cache: Cache, stack: Callable[[Ground], tuple[Layer, ...]], ignore_file: str = ""
+        self, store: ImageStore, cache: Cache, stack: Callable[[Ground], tuple[Layer, ...]], place: Place
     ) -> None:
         self._store = store
         self.cache = cache
@@ -40,7 +47,8 @@ class Trees:
         self._open = ExitStack()
         self._trees: dict[tuple[str, str], Tree] = {}
         self._lock = threading.RLock()
-        self._ignore_file = ignore_file
+        self.slot = place.slot
+        self._ignore_file = place.ignore_file
 
     def close(self) -> None:
         """Close every tree."""

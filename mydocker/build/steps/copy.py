@@ -11,11 +11,12 @@ import posixpath
 from typing import TYPE_CHECKING
 
 from mydocker.build import remote
+from mydocker.build.contents import Wanted, content_of
 from mydocker.build.keys import digest_of
 from mydocker.build.modes import ModeChange
 from mydocker.build.owners import owner_of
 from mydocker.build.placing import Manner, Placer
-from mydocker.build.selection import Picked, Rules, key_parts, pick
+from mydocker.build.selection import Picked, Rules, pick
 from mydocker.build.tree import resolve
 from mydocker.dockerfile import globs, ignore
 from mydocker.dockerfile import instructions as ins
@@ -56,9 +57,9 @@ class CopyHandler:
         }
         for content in one.contents:
             parts[f"here-document {content.name}"] = digest_of([content.data])
-        local = [source for source in one.sources if not remote.is_remote(one, source)]
+        local = tuple(source for source in one.sources if not remote.is_remote(one, source))
         if local:
-            parts |= _selection_parts(step, shop, local)
+            parts["content"] = _content(step, shop, local)
         for source in one.sources:
             if remote.is_remote(one, source):
                 parts[f"download {source}"] = remote.identity(one, source, shop)
@@ -125,21 +126,12 @@ def _nothing(path: str) -> bool:
     return False
 
 
-def _selection_parts(step: Step, shop: Workshop, sources: list[str]) -> dict[str, str]:
+def _content(step: Step, shop: Workshop, sources: tuple[str, ...]) -> str:
     one = _files(step)
     tree = shop.trees.open(step.sources[_from(one)])
-    name = ""
-    if tree.identity:
-        # What cannot change need not be looked at twice: the answer is kept under the tree's content and the words.
-        name = digest_of([tree.identity, str(isinstance(one, ins.Copy) and one.parents), *sources, "", *one.exclude])
-        known = shop.trees.cache.selection(name)
-        if known:
-            return {"content": known[0], **dict(known[1])}
-    picked = [found for source in sources for found in pick(tree, source, _rules(one))]
-    digest, parts = key_parts(tree, picked)
-    if name:
-        shop.trees.cache.put_selection(name, digest, tuple(parts.items()))
-    return {"content": digest, **parts}
+    parents = "parents" if isinstance(one, ins.Copy) and one.parents else ""
+    wanted = Wanted(f"{shop.trees.slot} {step.id}", sources, _rules(one), (parents, *one.exclude))
+    return content_of(tree, wanted, shop.trees.cache)
 
 
 def _is_unpacked(one: Files, tree: Tree, picked: Picked) -> bool:

@@ -14,10 +14,10 @@ import posixpath
 import stat
 from typing import TYPE_CHECKING, NamedTuple
 
+from mydocker.build.contents import Wanted, content_of
 from mydocker.build.keys import digest_of
 from mydocker.build.placing import Manner, Placer
 from mydocker.build.selection import Rules, pick
-from mydocker.build.selection import key_parts as selection_key_parts
 from mydocker.dockerfile import globs
 from mydocker.errors import BuildFailed, NotFound
 from mydocker.image.locks import locked
@@ -58,8 +58,8 @@ def key_parts(number: int, mount: ins.Mount, step: Step, shop: Workshop) -> dict
     if tree.identity:
         parts[f"{label} content"] = tree.identity
         return parts
-    digest, files = selection_key_parts(tree, pick(tree, mount.source or "/", _EVERYTHING))
-    return {**parts, f"{label} content": digest, **files}
+    wanted = Wanted(f"{shop.trees.slot} {step.id} {label}", (mount.source or "/",), _EVERYTHING)
+    return {**parts, f"{label} content": content_of(tree, wanted, shop.trees.cache)}
 
 
 def make(number: int, mount: ins.Mount, step: Step, shop: Workshop, place: str, stack: ExitStack) -> Made:

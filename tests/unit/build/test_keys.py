@@ -23,6 +23,13 @@ def test_no_two_sequences_look_alike() -> None:
     assert digest_of(["1:a"]) != digest_of(["a"])
 
 
+_FILES = {
+    "1": [("file a", "1"), ("file b", "1")],
+    "2": [("file a", "2"), ("file b", "1")],
+    "many": [(f"file {name}", "1") for name in "bcde"],
+}
+
+
 @pytest.mark.parametrize(
     ("before", "now", "sentence"),
     [
@@ -33,11 +40,12 @@ def test_no_two_sequences_look_alike() -> None:
         ({"env PATH": "/a"}, {"env PATH": "/b"}, "variable PATH changed from '/a' to '/b'"),
         ({}, {"env NEW": "1"}, "variable NEW is new"),
         ({"env OLD": "1"}, {}, "variable OLD is gone"),
-        ({"file a": "1", "content": "1"}, {"file a": "2", "content": "2"}, "file a changed"),
-        ({"content": "1"}, {"content": "2"}, "content changed"),
-        ({f"file {n}": "1" for n in "abcde"}, {f"file {n}": "2" for n in "abcde"},
-         "file a changed, file b changed, file c changed, and 2 more"),
+        ({"content": "1"}, {"content": "2"}, "file a changed"),
+        ({"content": "2"}, {"content": "1"}, "file a changed"),
+        ({"content": "1"}, {"content": "forgotten"}, "content changed"),
+        ({"mount 0 content": "1"}, {"mount 0 content": "many"},
+         "file a is gone, file c is new, file d is new, and 1 more"),
     ],
 )  # fmt: skip
 def test_explanations(before: dict[str, str], now: dict[str, str], sentence: str) -> None:
-    assert explain(make_key(now).parts, make_key(before).parts) == sentence
+    assert explain(make_key(now).parts, make_key(before).parts, lambda content: _FILES.get(content, ())) == sentence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mydocker.build.cache import Cache
-from mydocker.build.selection import Rules, has_wildcard, key_parts, pick
+from mydocker.build.selection import Rules, describe, has_wildcard, pick
 from mydocker.build.tree import Tree, resolve
 from mydocker.dockerfile import globs, ignore
 from mydocker.errors import NotFound
@@ -114,7 +114,7 @@ def test_an_ignored_file_is_not_there_and_the_message_says_why(tree: Tree) -> No
 
 def test_the_key_follows_content_and_mode_and_no_time(tree: Tree, tmp_path: Path) -> None:
     def digest() -> str:
-        return key_parts(tree, pick(tree, "d", rules()))[0]
+        return describe(tree, pick(tree, "d", rules()))[0]
 
     first = digest()
     os.utime(tmp_path / "context/d/x.txt", (1, 1))
