@@ -179,18 +179,23 @@ def overlay(lower: list[int], upper: int | None, work: int | None, *, volatile: 
         if volatile:
             options.append(("volatile", None))
     options += [("redirect_dir", "off"), ("metacopy", "off"), ("index", "off")]
-    try:
+    if _takes_layers_one_by_one():
         return new_filesystem("overlay", [("lowerdir+", magic_link(layer)) for layer in lower] + options)
-    except OSError as err:
-        if err.errno != errno.EINVAL or err.filename is None or not str(err.filename).startswith("lowerdir+"):
-            raise
     return _overlay_before_6_8(lower, options)
+
+
+def _takes_layers_one_by_one() -> bool:
+    """Tell whether this kernel has overlayfs's `lowerdir+` (6.8).
+
+    Trying would not tell: before 6.5 options are only looked at when the mount is made, and it complains in its log.
+    """
+    major, minor = (int(part) for part in os.uname().release.split(".")[:2])
+    return (major, minor) >= (6, 8)
 
 
 def most_layers() -> int:
     """Return how many layers this kernel surely stacks: 500 since `lowerdir+` (6.8), else what one option can name."""
-    major, minor = (int(part) for part in os.uname().release.split(".")[:2])
-    return 450 if (major, minor) >= (6, 8) else 50
+    return 450 if _takes_layers_one_by_one() else 50
 
 
 def _overlay_before_6_8(lower: list[int], options: list[Option]) -> int:

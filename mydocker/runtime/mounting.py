@@ -183,12 +183,14 @@ def mask(root: int, paths: tuple[str, ...]) -> None:
             place = _open_kernel_path(root, path)
             if place is None:
                 continue
-            if stat.S_ISDIR(os.fstat(place).st_mode):
-                if empty < 0:
-                    empty = mounts.new_filesystem("tmpfs", [("size", "0"), ("mode", "755")], mounts.ATTR_RDONLY)
-                tree = mounts.clone(empty)
-            else:
+            if not stat.S_ISDIR(os.fstat(place).st_mode):
                 tree = mounts.clone(null)
+            elif empty < 0:
+                # The first one is attached itself: before 6.15 there are no copies of what is attached nowhere.
+                empty = mounts.new_filesystem("tmpfs", [("size", "0"), ("mode", "755")], mounts.ATTR_RDONLY)
+                tree = os.dup(empty)
+            else:
+                tree = mounts.clone(empty)
             mounts.attach(tree, place, path)
             os.close(tree)
             os.close(place)
