@@ -18,7 +18,7 @@ from mydocker.build.trees import Place
 from mydocker.dockerfile import parse_cached
 from mydocker.dockerfile.lint.finding import INFO
 from mydocker.errors import BuildFailed, NotFound
-from mydocker.events import Notice
+from mydocker.events import BuildPlanned, Notice
 from mydocker.image.reference import Reference
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def _build(
     parsed = parse_cached(text, store.layout.parsed, filename=path)
     _tell_findings(parsed, path, reporter)
     plan = make_plan(parsed.dockerfile, request, find_base)
+    reporter(BuildPlanned(len(plan.steps), plan.skipped))
     for warning in plan.warnings:
         reporter(Notice(warning, "warning"))
     with Cache(store.layout.cache) as cache:
