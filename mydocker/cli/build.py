@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from mydocker.errors import UsageError
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -140,8 +140,7 @@ def _summary(args: Namespace, context: Context, result: BuildResult) -> None:
 
 
 def _request(args: Namespace) -> BuildRequest:
-    from mydocker.build.outputs import Output
-    from mydocker.build.request import BuildRequest
+    from mydocker.build.request import BuildRequest, Output
 
     return BuildRequest(
         context=args.context or ".",

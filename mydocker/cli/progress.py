@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, TextIO
 
 from mydocker.cli.output import visible
 from mydocker.events import Event, Notice, Progress, StepFinished, StepOutput, StepStarted
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import TextIO
+
     from mydocker.events import Reporter
 
 # Once a second is enough for a log file; a terminal's line is rewritten a little more often.

@@ -81,6 +81,10 @@ class ChainID(_Sha256):
     __slots__ = ()
 
 
+# The diff ID of a layer that changes nothing: an archive without entries.
+EMPTY = DiffID.of(bytes(1024))
+
+
 def chain_ids(diff_ids: Iterable[DiffID]) -> tuple[ChainID, ...]:
     """Return for each layer, bottom first, the chain ID of the stack that it is the top of."""
     chain: list[ChainID] = []
