@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-import os
+import platform as host
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 from mydocker.dockerfile import instructions as ins
-from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,7 +50,8 @@ class Source(NamedTuple):
     stage: str = ""
 
 
-class Step(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Step:
     """One instruction that makes a layer, placed after its parent, expanded, with everything that it sees."""
 
     id: str
@@ -82,7 +84,8 @@ class PlannedStage(NamedTuple):
     base: str
 
 
-class Target(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Target:
     """What is wanted at the end: the ground to stand on, the image's config (layers still missing), and its FROM.
 
     `step_entries` are the places in the config's history that belong to steps, with their ids.
@@ -95,7 +98,8 @@ class Target(NamedTuple):
     step_entries: tuple[tuple[int, str], ...]
 
 
-class Plan(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Plan:
     """The steps in an order in which each comes after what it needs, and the targets in the order asked for.
 
     `stages` are those that the targets need, in the file's order; `skipped` counts the steps of all others.
@@ -110,6 +114,6 @@ class Plan(NamedTuple):
 
 def default_platform() -> str:
     """Return this machine's platform as images write it: `linux/amd64`."""
-    machine = os.uname().machine
+    machine = host.machine()
     names = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm/v7", "i686": "386", "ppc64le": "ppc64le"}
     return f"linux/{names.get(machine, machine)}"

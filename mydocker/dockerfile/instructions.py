@@ -7,7 +7,7 @@ never expanded by us.
 
 from __future__ import annotations
 
-from mydocker.values import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from mydocker.dockerfile.source import Span

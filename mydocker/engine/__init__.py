@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mydocker.build.request import BuildResult
     from mydocker.creation.request import RunRequest as RunRequest
     from mydocker.creation.volumes import Volumes
+    from mydocker.engine.ports import Ports
     from mydocker.events import Reporter
     from mydocker.image.image import Image
     from mydocker.image.layout import Layout
@@ -86,7 +87,16 @@ class Engine:
 
             self._containers = Containers(self.layout.containers)
             self._containers.recover()
+            if os.path.exists(f"{self.layout.root}/portmap"):
+                self.ports.mend()
         return self._containers
+
+    @property
+    def ports(self) -> Ports:
+        """The forwarded ports of the store."""
+        from mydocker.engine.ports import Ports
+
+        return Ports(self.layout.root)
 
     @property
     def volumes(self) -> Volumes:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-
-from mydocker.values import TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mydocker.build.graph import Graph

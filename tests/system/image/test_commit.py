@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mydocker.errors import ImageError
-from mydocker.image.digest import EMPTY
-from mydocker.image.layers import Expected
+from mydocker.image.layers import EMPTY, Expected
 from tests.system.image.trees import Fact, describe, make_museum, write
 
 if TYPE_CHECKING:

@@ -1,0 +1,222 @@
+"""TCP: a listening socket, and the connections that came through it."""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import os
+
+from mydocker.linux import sockets
+from mydocker.network.forward_loop import LISTENER, STREAM
+from mydocker.network.forward_streams import Stream
+from mydocker.values import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mydocker.network.forward_loop import Loop
+    from mydocker.network.forward_pipes import Pipes
+    from mydocker.network.forward_targets import Address, Balance, Namespaces, Target
+
+BACKLOG = 4096
+_DIAL_SECONDS = 10.0
+_AT_ONCE = 64  # connections taken before others get their turn
+_IN_PROGRESS = (0, errno.EINPROGRESS)
+
+
+class Room:
+    """What the forwards of one process share: the loop, pipes, namespaces, and how many connections it may have."""
+
+    def __init__(self, loop: Loop, pipes: Pipes, namespaces: Namespaces, most: int) -> None:
+        self.loop = loop
+        self.pipes = pipes
+        self.namespaces = namespaces
+        self.most = most
+        self.connections = 0
+        self.waiting: set[TcpForward] = set()
+
+    def leave(self) -> None:
+        """Count a connection less; who waited for room may listen again."""
+        self.connections -= 1
+        if self.waiting and self.connections < self.most:
+            for forward in tuple(self.waiting):
+                forward.listen()
+
+
+class Connection:
+    """A client's connection and the one to the server that belongs to it."""
+
+    __slots__ = ("_addresses", "_tried", "client", "closed", "connecting", "forward", "inward", "outward", "server",
+                 "target")  # fmt: skip
+
+    def __init__(self, forward: TcpForward, client: int) -> None:
+        self.forward = forward
+        self.client = client
+        self.server = -1
+        self.target: Target | None = None
+        self.connecting = True
+        self.closed = False
+        self._tried: tuple[Target, ...] = ()
+        self._addresses: tuple[Address, ...] = ()
+        room = forward.room
+        self.inward = Stream(self, client, -1, room.loop, room.pipes)
+        self.outward = Stream(self, -1, client, room.loop, room.pipes)
+        self.inward.back, self.outward.back = self.outward, self.inward
+
+    def dial(self) -> None:
+        """Begin to connect to the next address, of the next target; with none left, reset the client."""
+        room = self.forward.room
+        while True:
+            if not self._addresses:
+                self._leave_target()
+                self.target = target = self.forward.balance.choose(self._tried)
+                if target is None:
+                    sockets.abort_on_close(self.client)
+                    self.close()
+                    return
+                target.open += 1
+                self._tried = (*self._tried, target)
+                self._addresses = target.addresses
+            assert self.target is not None
+            (family, place), self._addresses = self._addresses[0], self._addresses[1:]
+            try:
+                server = room.namespaces.socket(self.target.namespace, family, _socket.SOCK_STREAM)
+            except OSError:
+                continue
+            if server.connect_ex(place) not in _IN_PROGRESS:
+                server.close()
+                continue
+            server.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
+            server.setsockopt(_socket.SOL_SOCKET, _socket.SO_OOBINLINE, 1)
+            self.server = self.inward.sink = self.outward.source = server.detach()
+            self.forward.dialing[self] = room.loop.now + _DIAL_SECONDS
+            room.loop.watch(self.forward.look)
+            room.loop.add(self.server, self.outward, STREAM)
+            return
+
+    def hear_of(self, descriptor: int) -> None:
+        """Learn whether the server answered, if it is the server that there are news of."""
+        if descriptor != self.server:
+            return
+        probe = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM | _socket.SOCK_NONBLOCK, 0, descriptor)
+        failed = probe.getsockopt(_socket.SOL_SOCKET, _socket.SO_ERROR)
+        probe.detach()
+        if failed:
+            self.redial()
+            return
+        self.connecting = False
+        del self.forward.dialing[self]
+        if self.target is not None:
+            self.target.well = True
+        self._tried = self._addresses = ()
+        self.inward.writable = self.outward.writable = True
+        self.inward.pump()
+        if not self.closed:
+            self.outward.pump()
+
+    def redial(self) -> None:
+        """The server did not answer: go on with its next address, or another server."""
+        self.forward.dialing.pop(self, None)
+        self._close_server()
+        if self.target is not None and not self._addresses:
+            self.target.well = False
+        self.dial()
+
+    def _leave_target(self) -> None:
+        if self.target is not None:
+            self.target.open -= 1
+            self.target = None
+
+    def _close_server(self) -> None:
+        if self.server >= 0:
+            self.forward.room.loop.drop(self.server)
+            os.close(self.server)
+            self.server = -1
+
+    def abort(self) -> None:
+        """Reset the client and close."""
+        if not self.closed:
+            sockets.abort_on_close(self.client)
+            self.close()
+
+    def close(self) -> None:
+        """Close both sockets and give back what was borrowed."""
+        if self.closed:
+            return
+        self.closed = True
+        self.inward.close()
+        self.outward.close()
+        self._close_server()
+        self.forward.room.loop.drop(self.client)
+        os.close(self.client)
+        self._leave_target()
+        self.forward.forget(self)
+
+
+class TcpForward:
+    """A forwarded TCP port: takes connections of `listener` (a listening socket's descriptor, which it owns)."""
+
+    def __init__(self, room: Room, listener: int, balance: Balance) -> None:
+        self.room = room
+        self.listener = listener
+        self.balance = balance
+        self.connections: set[Connection] = set()
+        self.dialing: dict[Connection, float] = {}  # in the order of their deadlines
+        self.listen()
+
+    def listen(self) -> None:
+        """Take connections, from now on or again."""
+        self.room.waiting.discard(self)
+        if self.listener >= 0:
+            self.room.loop.add(self.listener, self, LISTENER)
+
+    def handle(self, mask: int) -> None:
+        """Take the connections that wait."""
+        room = self.room
+        for _ in range(_AT_ONCE):
+            if room.connections >= room.most:
+                self._wait()
+                return
+            try:
+                client = sockets.accept(self.listener)
+            except OSError:  # EMFILE, ENFILE, ENOBUFS, ENOMEM: the client stays in the queue until there is room
+                self._wait()
+                return
+            if client < 0:
+                return
+            room.connections += 1
+            connection = Connection(self, client)
+            self.connections.add(connection)
+            room.loop.add(client, connection.inward, STREAM)
+            connection.dial()
+
+    def _wait(self) -> None:
+        self.room.loop.pause(self.listener)
+        self.room.waiting.add(self)
+
+    def look(self, now: float) -> bool:
+        """Go on where a server does not answer in time; a timer of the loop."""
+        while self.dialing:
+            connection, deadline = next(iter(self.dialing.items()))
+            if deadline > now:
+                return True
+            connection.redial()
+        return False
+
+    def forget(self, connection: Connection) -> None:
+        """Hear that a connection is closed."""
+        self.connections.discard(connection)
+        self.dialing.pop(connection, None)
+        self.room.leave()
+
+    def stop(self) -> None:
+        """Take no more connections; those that there are go on. Whoever waits in the queue is reset by the kernel."""
+        if self.listener >= 0:
+            self.room.waiting.discard(self)
+            self.room.loop.drop(self.listener)
+            os.close(self.listener)
+            self.listener = -1
+
+    def cut(self) -> None:
+        """End what is left: for when there was time enough."""
+        self.stop()
+        for connection in tuple(self.connections):
+            connection.abort()

@@ -1,0 +1,179 @@
+"""The service's workers: started, told what to forward, replaced when they die."""
+
+from __future__ import annotations
+
+import _socket
+import os
+import resource
+import signal
+import time
+import zlib
+
+from mydocker.errors import NetworkError
+from mydocker.linux import process
+from mydocker.network import forward_worker
+from mydocker.network.forward_loop import IN, Loop
+from mydocker.network.forward_worker import receive, send
+from mydocker.values import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from mydocker.network.portmap import Mapping
+
+CONNECTIONS = 10_000  # that there is room for at the least
+_MOST_WORKERS = 4
+_WANTED_DESCRIPTORS = 65536
+_SHORTEST_LIFE = 1.0
+_PATIENCE = 2.0
+
+
+class Order(NamedTuple):
+    """What a worker has to know of a mapping: each server's addresses and namespace (-1: the host's), in order."""
+
+    mapping: Mapping
+    listener: _socket.socket
+    servers: tuple[tuple[tuple[str, ...], int], ...]
+
+
+class Worker:
+    """One worker process; it is told of each listener once."""
+
+    def __init__(self, pid: int, channel: _socket.socket, workers: Workers) -> None:
+        self.pid = pid
+        self.channel = channel
+        self.began = time.monotonic()
+        self.told: set[str] = set()
+        self._workers = workers
+
+    def handle(self, mask: int) -> None:
+        """Hear from the worker out of turn: that it is dead."""
+        self._workers.replace(self)
+
+
+class Workers:
+    """All workers of a service. `orders` returns what a new one has to be told."""
+
+    def __init__(self, loop: Loop, orders: Callable[[], list[Order]]) -> None:
+        self._loop = loop
+        self._orders = orders
+        self._descriptors = _raise_limit()
+        # As many as share the processors with whoever talks through them, and enough for CONNECTIONS.
+        enough = -(-2 * CONNECTIONS // self._descriptors) + (self._descriptors < 2 * CONNECTIONS + 512)
+        self._count = max(min(os.cpu_count() or 1, _MOST_WORKERS), min(enough, 16))
+        self._all: list[Worker] = []
+
+    def start(self) -> None:
+        """Start the workers."""
+        self._all = [self._fork() for _ in range(self._count)]
+
+    def _fork(self) -> Worker:
+        ours, theirs = _pair()
+        parent = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            process.prctl(process.PR_SET_PDEATHSIG, signal.SIGKILL)
+            if os.getppid() != parent:
+                os._exit(1)
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
+            process.set_name("mydocker-ports")
+            os.dup2(theirs.detach(), 3, inheritable=False)
+            process.close_from(4)
+            forward_worker.main(_socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, 3), self._descriptors)
+        theirs.close()
+        ours.settimeout(_PATIENCE)
+        worker = Worker(pid, ours, self)
+        self._loop.add(ours.fileno(), worker, IN)
+        return worker
+
+    def replace(self, dead: Worker) -> None:
+        """Put a new worker in the place of one that died. Raise NetworkError when it had only just been started."""
+        self._end(dead)
+        if time.monotonic() - dead.began < _SHORTEST_LIFE:
+            raise NetworkError("the forwarding service failed", "its workers die as soon as they start")
+        worker = self._all[self._all.index(dead)] = self._fork()
+        for order in self._orders():
+            if worker in self._chosen(order.mapping):
+                self._tell(worker, order, 0)
+
+    def _end(self, worker: Worker) -> None:
+        self._loop.drop(worker.channel.fileno())
+        worker.channel.close()
+        os.kill(worker.pid, signal.SIGKILL)
+        os.waitpid(worker.pid, 0)
+
+    def _chosen(self, mapping: Mapping) -> list[Worker]:
+        """Return who serves a mapping: all, or one where it matters who had the last turn, or is the client's."""
+        if mapping.container and mapping.protocol == "tcp":
+            return self._all
+        return [self._all[zlib.crc32(mapping.key.encode()) % len(self._all)]]
+
+    def set(self, order: Order, grace: float) -> None:
+        """Let a mapping be forwarded, from now on or to other servers; connections to others end within `grace`."""
+        for worker in self._chosen(order.mapping):
+            self._tell(worker, order, grace)
+
+    def _tell(self, worker: Worker, order: Order, grace: float) -> None:
+        mapping = order.mapping
+        is_new = mapping.key not in worker.told
+        worker.told.add(mapping.key)
+        targets = [
+            {"key": server.key, "port": server.port, "addresses": addresses, "namespace": namespace >= 0}
+            for server, (addresses, namespace) in zip(mapping.servers, order.servers, strict=True)
+        ]
+        message = {"do": "set", "key": mapping.key, "policy": mapping.policy, "listener": is_new, "targets": targets,
+                   "grace": grace}  # fmt: skip
+        listener = [order.listener.fileno()] if is_new else []
+        send(worker.channel, message, [*listener, *(namespace for _, namespace in order.servers if namespace >= 0)])
+
+    def end(self, key: str, grace: float) -> None:
+        """Forward a port no more; connections have `grace` seconds to end."""
+        for worker in self._all:
+            if key in worker.told:
+                worker.told.remove(key)
+                send(worker.channel, {"do": "end", "key": key, "grace": grace})
+
+    def count(self) -> dict[str, dict[str, Any]]:
+        """Return for each key how many connections are open, to each target, and whether that is well."""
+        total: dict[str, dict[str, Any]] = {}
+        for worker in self._all:
+            for key, counts in self._ask(worker)["forwards"].items():
+                entry = total.setdefault(key, {"open": 0, "targets": {}})
+                entry["open"] += counts["open"]
+                for target, (opened, well) in counts["targets"].items():
+                    before, was_well = entry["targets"].get(target, (0, True))
+                    entry["targets"][target] = (before + opened, was_well and well)
+        return total
+
+    def open(self) -> int:
+        """Return how many connections there are, also those whose port is forwarded no more."""
+        return sum(self._ask(worker)["open"] for worker in self._all)
+
+    def _ask(self, worker: Worker) -> dict[str, Any]:
+        send(worker.channel, {"do": "count"})
+        answer, _ = receive(worker.channel)
+        return answer or {"open": 0, "forwards": {}}  # it has died: the loop is going to hear of that
+
+    def stop(self) -> None:
+        """End all workers, and with them what they carry."""
+        for worker in self._all:
+            self._end(worker)
+        self._all = []
+
+
+def _pair() -> tuple[_socket.socket, _socket.socket]:
+    return _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET | _socket.SOCK_CLOEXEC)
+
+
+def _raise_limit() -> int:
+    """Raise the limit of open files as far as this process may; return it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for wanted in (max(_WANTED_DESCRIPTORS, hard), hard):
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
+            return wanted
+        except (ValueError, OSError):  # beyond the hard limit: that takes CAP_SYS_RESOURCE
+            continue
+    return soft

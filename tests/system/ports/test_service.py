@@ -1,0 +1,221 @@
+"""The forwarding service: several targets on one port, what it survives, and whom it obeys."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.system.ports.conftest import eventually
+
+if TYPE_CHECKING:
+    from tests.system.ports.conftest import Machine
+
+pytestmark = pytest.mark.root
+
+ONE, TWO = "8080:127.0.0.1:7001", "8080:127.0.0.1:7002"
+
+
+def test_several_targets_are_served_in_turn(machine: Machine) -> None:
+    machine.name(7001, "a")
+    machine.name(7002, "b")
+    machine("portmap", "forward", "-p", ONE, "-p", TWO)
+    assert "".join(machine.said(8080) for _ in range(6)) == "ababab"
+    machine("portmap", "forward", "-p", ONE, "-d")
+    assert "".join(machine.said(8080) for _ in range(3)) == "bbb"
+
+
+def test_an_unreachable_target_is_skipped_until_it_is_back(machine: Machine) -> None:
+    machine.name(7002, "b")
+    machine("portmap", "forward", "-p", ONE, "-p", TWO)
+    assert "".join(machine.said(8080) for _ in range(4)) == "bbbb"  # no client notices
+    assert "unreachable" in machine("portmap", "list")
+    machine.name(7001, "a")
+    assert eventually(lambda: "unreachable" not in machine("portmap", "list"))
+    assert sorted(machine.said(8080) for _ in range(4)) == ["a", "a", "b", "b"]
+
+
+def test_a_target_that_dies_is_noticed_without_a_client(machine: Machine) -> None:
+    dying = machine.name(7001, "a")
+    machine.name(7002, "b")
+    machine("portmap", "forward", "-p", ONE, "-p", TWO)
+    dying.shutdown(socket.SHUT_RDWR)
+    dying.close()
+    assert eventually(lambda: "unreachable" in machine("portmap", "list"))
+
+
+def test_least_connections_fill_the_idlest(machine: Machine) -> None:
+    def talk(name: bytes):  # type: ignore[no-untyped-def]
+        def answer(client: socket.socket) -> None:
+            client.sendall(name)
+            client.recv(1)
+
+        return answer
+
+    machine.serve(7001, talk(b"a"))
+    machine.serve(7002, talk(b"b"))
+    machine("portmap", "forward", "-p", ONE, "-p", TWO, "--policy", "least-connections")
+    first, second = machine.connect(8080), machine.connect(8080)
+    names = {first: first.recv(1), second: second.recv(1)}
+    assert sorted(names.values()) == [b"a", b"b"]
+    first.close()  # the next ones replace it, whoever's turn it would be
+    assert eventually(lambda: sorted(opened(machine)) == [0, 0, 0, 1])
+    for _ in range(3):
+        again = machine.connect(8080)
+        assert again.recv(1) == names[first]
+        again.close()
+        assert eventually(lambda: sorted(opened(machine)) == [0, 0, 0, 1])
+
+
+def opened(machine: Machine) -> list[int]:
+    return [int(server["open"]) for mapping in machine.mappings() for server in mapping["servers"]]  # type: ignore[attr-defined]
+
+
+def test_mappings_survive_a_stop_and_a_start(machine: Machine) -> None:
+    machine.name(7001, "a")
+    machine.name(7002, "b")
+    machine("portmap", "forward", "-p", ONE, "-p", TWO, "-p", "127.0.0.1:8081:127.0.0.1:7002/udp")
+    before = machine("portmap", "list", "-q")
+    machine("portmap", "stop")
+    with pytest.raises(ConnectionRefusedError):
+        machine.connect(8080)
+    assert "stopped" in machine("portmap", "list")
+    machine("ps")
+    assert machine.processes() == []  # it was stopped on purpose
+    machine("portmap", "start", "-d")
+    assert machine("portmap", "list", "-q") == before
+    assert "".join(machine.said(8080) for _ in range(4)) == "abab"
+
+
+@pytest.mark.parametrize("command", [["ps"], ["portmap", "forward", "-p", "8081:127.0.0.1:7001"]], ids=lambda c: c[0])
+def test_a_killed_service_is_mended_by_the_next_command(machine: Machine, command: list[str]) -> None:
+    machine.name(7001, "a")
+    machine("portmap", "forward", "-p", ONE)
+    killed = machine.service()
+    os.kill(killed, signal.SIGKILL)
+    assert eventually(lambda: machine.processes() == [])  # its workers died with it
+    machine(*command)
+    assert machine.said(8080) == "a"
+    assert machine.service() != killed
+
+
+def test_many_commands_mend_it_once(machine: Machine) -> None:
+    machine.name(7001, "a")
+    machine("portmap", "forward", "-p", ONE)
+    os.kill(machine.service(), signal.SIGKILL)
+    started = [machine.start("portmap", "forward", "-p", f"{port}:127.0.0.1:7001") for port in range(8081, 8089)]
+    for process in started:
+        _, complaint = process.communicate(timeout=30)
+        assert (process.returncode, complaint) == (0, "")
+    assert [machine.said(port) for port in range(8080, 8089)] == ["a"] * 9
+    machine.service()  # there is one
+
+
+def test_a_port_that_is_taken_is_an_error_that_says_by_whom(machine: Machine) -> None:
+    machine.name(7001, "a")
+    done = machine.run("portmap", "forward", "-p", "7001:127.0.0.1:7002")
+    assert done.returncode == 1
+    assert "cannot take port 0.0.0.0:7001/tcp of the host: another process has it" in done.stderr
+    assert machine("portmap", "list", "-q") == ""
+
+
+def test_a_port_that_was_taken_meanwhile_is_told_and_kept(machine: Machine) -> None:
+    machine.name(7002, "b")
+    machine("portmap", "forward", "-p", "127.0.0.1:8080:127.0.0.1:7002", "-p", "8081:127.0.0.1:7002")
+    machine("portmap", "stop")
+    taker = machine.name(8080, "taken")
+    machine("portmap", "start", "-d")
+    assert "another process has it" in machine("portmap", "list")
+    assert machine.said(8081) == "b"
+    machine("portmap", "stop")
+    taker.shutdown(socket.SHUT_RDWR)
+    taker.close()
+    machine("portmap", "start", "-d")
+    assert machine.said(8080) == "b"
+
+
+def test_the_service_ends_with_its_last_mapping(machine: Machine) -> None:
+    machine("portmap", "forward", "-p", ONE)
+    assert machine.processes()
+    machine("portmap", "forward", "-p", ONE, "-d")
+    assert eventually(lambda: machine.processes() == [])
+
+
+def test_a_service_that_was_started_by_hand_stays_until_it_is_stopped(machine: Machine) -> None:
+    machine("portmap", "start", "-d")
+    machine("portmap", "forward", "-p", ONE)
+    machine("portmap", "forward", "-p", ONE, "-d")
+    time.sleep(1.5)
+    assert machine.processes()
+    machine("portmap", "stop")
+    assert machine.processes() == []
+    assert "no forwarding service is running" in machine.run("portmap", "stop").stderr
+
+
+def test_in_the_foreground_it_ends_with_the_command(machine: Machine) -> None:
+    command = machine.start("portmap", "start")
+    assert command.stderr is not None
+    assert "forwarding ports" in command.stderr.readline()
+    assert machine.processes()
+    command.send_signal(signal.SIGINT)
+    command.communicate(timeout=10)
+    assert command.returncode == 130
+    assert machine.processes() == []
+
+
+def test_the_foreground_command_ends_with_the_service(machine: Machine) -> None:
+    command = machine.start("portmap", "start")
+    assert command.stderr is not None
+    command.stderr.readline()
+    machine("portmap", "stop")
+    command.communicate(timeout=10)
+    assert command.returncode == 0
+
+
+def test_the_control_socket_is_its_owners(machine: Machine) -> None:
+    machine("portmap", "start", "-d")
+    folder = machine.root / "portmap"
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (folder, *folder.iterdir())}
+    assert modes == {"portmap": 0o700, "control": 0o600, "lock": 0o600, "log": 0o600, "mappings.json": 0o600}
+
+
+_INTRUDER = """
+import os, socket, sys
+os.chdir(sys.argv[1])
+os.setgid(65534); os.setuid(65534)
+client = socket.socket(socket.AF_UNIX)
+client.connect("control")
+client.sendall(b'{"version": 1, "do": "list"}\\n')
+print(client.recv(100))
+"""
+
+
+def test_others_are_not_heard_even_if_they_reach_the_socket(machine: Machine) -> None:
+    machine("portmap", "start", "-d")
+    folder = machine.root / "portmap"
+    words = [sys.executable, "-c", _INTRUDER, str(folder)]
+    refused = subprocess.run(words, capture_output=True, text=True)
+    assert "PermissionError" in refused.stderr
+    folder.chmod(0o711)
+    (folder / "control").chmod(0o666)
+    unheard = subprocess.run(words, capture_output=True, text=True)
+    assert unheard.stdout == "b''\n" or "ConnectionResetError" in unheard.stderr or "BrokenPipe" in unheard.stderr
+
+
+@pytest.mark.parametrize("request_", [b"nonsense\n", b"[]\n", b'{"version": 9, "do": "list"}\n', b'{"version": 1}\n'])
+def test_nonsense_is_answered_and_does_no_harm(machine: Machine, request_: bytes) -> None:
+    machine("portmap", "start", "-d")
+    client = socket.socket(socket.AF_UNIX)
+    folder = os.open(machine.root / "portmap", os.O_PATH)
+    with client:
+        client.connect(f"/proc/self/fd/{folder}/control")
+        client.sendall(request_)
+        assert b'"error"' in client.recv(1000)
+    os.close(folder)
+    assert machine("portmap", "list", "-q") == ""
