@@ -84,6 +84,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("cp", "monitor", CONTAINERS, "copy files between a container and the host"),
     Verb("events", "monitor", CONTAINERS, "print what happens to containers"),
     Verb("volume", "monitor", CONTAINERS, "manage volumes"),
+    Verb("network", "network", CONTAINERS, "manage networks"),
 )
 
 

@@ -76,7 +76,7 @@ def _matches(container: Container, text: str) -> bool:
         "exited": lambda: container.state.status == "exited" and str(container.state.exit_status) == value,
         "label": lambda: any(value in (name, f"{name}={word}") for name, word in container.labels),
         "volume": lambda: value in container.volumes or any(value in each.split(":") for each in container.mounts),
-        "network": lambda: container.network == value,
+        "network": lambda: value in container.network.split(","),
         "health": lambda: (container.state.health or "none") == value,
     }
     if key not in tests:

@@ -6,8 +6,9 @@ import json
 import os
 import signal
 
+from mydocker.creation import files, words
 from mydocker.creation import volumes as volume_words
-from mydocker.creation import words
+from mydocker.creation.connection import Network
 from mydocker.creation.volumes import Volumes, Wanted
 from mydocker.errors import Busy, UsageError
 from mydocker.runtime.options import ContainerOptions, Device, Limits, Mount
@@ -31,16 +32,6 @@ _NOTHING_TO_DO = (("apparmor", "unconfined"), ("label", "disable"))
 _LARGEST_PROFILE = 4 << 20
 
 
-class Network(NamedTuple):
-    """How a container is connected: the runtime's word, what its record shows, and who sets it up (see `Container`)."""
-
-    mode: str = "none"
-    name: str = "none"
-    hook: str = ""
-    hook_arguments: tuple[str, ...] = ()
-    ports: str = ""
-
-
 class Rooms(NamedTuple):
     """What a container is made from: the store's images, containers and volumes."""
 
@@ -52,14 +43,14 @@ class Rooms(NamedTuple):
 def create(rooms: Rooms, image: Image, request: RunRequest, network: Network | None = None) -> Container:
     """Make a container of `image`, not running yet. Raise UsageError, NotFound, NameTaken, Busy.
 
-    `network` is given by who knows networks; without it, `request.network` is none, host, `container:REFERENCE` or the
+    `network` is given by who knows networks; without it, `request.networks` is none, host, `container:REFERENCE` or the
     path of a network namespace.
     """
     if request.publish and network is None:
         raise UsageError(
             f"-p {request.publish[0]}", "ports cannot be forwarded yet", "use the host's network: -net host"
         )
-    connected = network or local_network(rooms.containers, request.network)
+    connected = network or local_network(rooms.containers, request)
     lower = rooms.images.snapshot_dirs(image)
     wanted = _wanted(image, request)
     mounts, used = _prepare_mounts(wanted, rooms.volumes, lower)
@@ -75,11 +66,13 @@ def create(rooms: Rooms, image: Image, request: RunRequest, network: Network | N
     )
     joined = _namespaces(rooms.containers, request)
     options = _options(image, request)._replace(network=connected.mode, **joined)
+    if connected.files_of and not options.hostname:
+        options = options._replace(hostname=files.read_hostname(connected.files_of))
 
     def place(bundle: Bundle) -> ContainerOptions:
         hostname = options.hostname or ("" if options.uts != "private" else bundle.id[:12])
-        files = _files(bundle, request, hostname, {mount.target for mount in mounts})
-        return options._replace(hostname=hostname, mounts=(*files, *mounts))
+        of_names = files.place(bundle, request, hostname, connected, {mount.target for mount in mounts})
+        return options._replace(hostname=hostname, mounts=(*of_names, *mounts))
 
     return rooms.containers.create(facts, place)
 
@@ -90,15 +83,22 @@ def _disposable(volumes: Volumes, used: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(os.path.dirname(volume.path) for volume in found if volume.anonymous)
 
 
-def local_network(containers: Containers, text: str) -> Network:
+def local_network(containers: Containers, request: RunRequest) -> Network:
     """Return the connection for what needs no network to be made. Raise UsageError for a network's name."""
+    if len(request.networks) > 1:
+        raise UsageError(f"--network {' '.join(request.networks)}", "only networks can be several")
+    if request.address or request.address6 or request.mac or request.aliases:
+        raise UsageError("--ip, --ip6, --mac-address and --network-alias", "they belong to a network",
+                         "name one: -net NAME")  # fmt: skip
+    text = "".join(request.networks)
     if text in ("", "none"):
         return Network()
     if text == "host":
         return Network("host", "host")
     kind, _, reference = text.partition(":")
     if kind == "container" and reference:
-        return Network(_namespace_of(containers, reference, "net"), text)
+        bundle = containers.bundle(reference)
+        return Network(_namespace_of(containers, reference, "net"), text, files_of=bundle.path)
     if text.startswith("/"):
         return Network(text, text)
     raise UsageError(f"--network {text}", "no such network", "none, host, container:NAME, or a network's name")
@@ -333,40 +333,3 @@ def _prepare_mounts(
         with overlay_fd(lower) as root:
             prepared = [volume_words.prepare(entry, volumes, root) for entry in wanted]
     return tuple(mount for mount, _ in prepared), tuple(name for _, name in prepared if name)
-
-
-def _files(bundle: Bundle, request: RunRequest, hostname: str, taken: set[str]) -> tuple[Mount, ...]:
-    """Write the files about names that a container has of its own, and return their mounts."""
-    lines = ["127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback"]
-    if hostname:
-        lines.append(f"127.0.1.1\t{hostname}")
-    for entry in request.hosts:
-        name, _, address = entry.replace("=", ":", 1).partition(":")
-        if not name or not address:
-            raise UsageError(f"--add-host {entry}", "not of the form NAME:ADDRESS")
-        lines.append(f"{address}\t{name}")
-    contents = {"hostname": f"{hostname}\n", "hosts": "\n".join(lines) + "\n", "resolv.conf": _resolv(request)}
-    mounts = []
-    for name, content in contents.items():
-        if f"/etc/{name}" in taken:
-            continue
-        path = bundle.file(name)
-        with open(path, "w", encoding="utf-8", errors="surrogateescape") as file:
-            os.fchmod(file.fileno(), 0o644)
-            file.write(content)
-        mounts.append(Mount(f"/etc/{name}", path, "bind", ()))
-    return tuple(mounts)
-
-
-def _resolv(request: RunRequest) -> str:
-    """Return /etc/resolv.conf: --dns, the file of -resolv, else the host's."""
-    if request.dns:
-        return "".join(f"nameserver {server}\n" for server in request.dns)
-    path = request.resolv or "/etc/resolv.conf"
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            return file.read(1 << 20)
-    except OSError as err:
-        if not request.resolv:
-            return ""
-        raise UsageError(f"-resolv {path}", err.strerror or str(err)) from err

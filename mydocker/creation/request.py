@@ -35,7 +35,8 @@ class LimitRequest(NamedTuple):
 class RunRequest(NamedTuple):
     """Everything that `run` and `create` take. What is empty is left to the image, or to the defaults.
 
-    `network` is none, host, `container:REFERENCE`, the path of a network namespace, or the name of a network.
+    `networks` is one of none, host, `container:REFERENCE` and the path of a network namespace, or names of networks;
+    `address`, `address6`, `mac` and `aliases` are how the container is known on the first of those.
     `resolv` is a file to be the container's /etc/resolv.conf; `namespaces` are the flags --pid --ipc --uts --cgroupns.
     """
 
@@ -70,10 +71,16 @@ class RunRequest(NamedTuple):
     stop_signal: str = ""
     stop_timeout: float | None = None
     health: HealthRequest = HealthRequest()
-    network: str = ""
+    networks: tuple[str, ...] = ()
+    address: str = ""
+    address6: str = ""
+    mac: str = ""
+    aliases: tuple[str, ...] = ()
     publish: tuple[str, ...] = ()
     resolv: str = ""
     dns: tuple[str, ...] = ()
+    dns_search: tuple[str, ...] = ()
+    dns_options: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     namespaces: tuple[tuple[str, str], ...] = ()
     cgroup_parent: str = ""

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from mydocker.build.plan import Base
     from mydocker.build.request import BuildRequest as BuildRequest
     from mydocker.build.request import BuildResult
+    from mydocker.creation.connection import Network
     from mydocker.creation.request import RunRequest as RunRequest
     from mydocker.creation.volumes import Volumes
+    from mydocker.engine.networks import StoreNetworks
     from mydocker.engine.ports import Ports
     from mydocker.events import Reporter
     from mydocker.image.image import Image
@@ -97,6 +99,15 @@ class Engine:
         from mydocker.engine.ports import Ports
 
         return Ports(self.layout.root)
+
+    @property
+    def networks(self) -> StoreNetworks:
+        """The networks of the store; opening them takes containers off that killed processes left on."""
+        from mydocker.engine.networks import StoreNetworks
+
+        networks = StoreNetworks(self.layout.networks, self.containers, self.reporter)
+        networks.recover()
+        return networks
 
     @property
     def volumes(self) -> Volumes:
@@ -183,8 +194,17 @@ class Engine:
         from mydocker.creation.create import Rooms, create
 
         image = self.image(request.image)
+        network = self._connection(request)
         with self.images.holding():  # nobody takes the image's layers away before the container's record names them
-            return create(Rooms(self.images, self.containers, self.volumes), image, request)
+            return create(Rooms(self.images, self.containers, self.volumes), image, request, network)
+
+    def _connection(self, request: RunRequest) -> Network | None:
+        """Return how a container is connected; None for what the making of containers knows itself."""
+        if all(text in ("", "none", "host") or text.startswith(("container:", "/")) for text in request.networks):
+            return None
+        from mydocker.engine.networks import connection
+
+        return connection(self.layout.networks, request)
 
     # Saving ----------------------------------------------------------------------------------------------------------
 
@@ -199,7 +219,11 @@ class Engine:
         self.images.save(1 if output is None else output, names, form=form, compression=compression)
 
 
-_REQUESTS = {"BuildRequest": "mydocker.build.request", "RunRequest": "mydocker.creation.request"}
+_REQUESTS = {
+    "BuildRequest": "mydocker.build.request",
+    "NetworkRequest": "mydocker.engine.networks",
+    "RunRequest": "mydocker.creation.request",
+}
 
 
 def __getattr__(name: str) -> Any:

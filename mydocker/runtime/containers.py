@@ -451,7 +451,7 @@ class Containers(NamedTuple):
             # Never finished, so nobody was told about it; or half removed.
             bundle.remove()
             return
-        keeping.Hook(container.hook, container.hook_arguments).detach()
+        keeping.Hook(container.hook, bundle.path, container.hook_arguments).detach()
         group.remove()
         if container.auto_remove:
             self._erase(bundle, container)

@@ -29,17 +29,18 @@ class Hook(NamedTuple):
     """The module that a container's record names; see `mydocker.runtime.record.Container`."""
 
     module: str
+    bundle: str
     arguments: tuple[str, ...]
 
     def attach(self, pid: int) -> None:
         """Do what has to be done between the making of the namespaces and the start of the program."""
         if self.module:
-            importlib.import_module(self.module).attach(pid, *self.arguments)
+            importlib.import_module(self.module).attach(pid, self.bundle, *self.arguments)
 
     def detach(self) -> None:
         """Undo it; called also when `attach` failed or never came."""
         if self.module:
-            importlib.import_module(self.module).detach(*self.arguments)
+            importlib.import_module(self.module).detach(self.bundle, *self.arguments)
 
 
 class Keeper:
@@ -50,7 +51,7 @@ class Keeper:
         self.container = container
         self.carrier: Carrier | None = None
         self._front = front
-        self._hook = Hook(container.hook, container.hook_arguments)
+        self._hook = Hook(container.hook, bundle.path, container.hook_arguments)
         self._log = log.Writer(bundle.file("log"), container.log_limit.size, container.log_limit.files)
         self._document: dict[str, Any] = bundle.document()
         self._group = Cgroup(detect(), self._document["linux"]["cgroupsPath"].strip("/"))

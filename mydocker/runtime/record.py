@@ -66,9 +66,10 @@ class Container(NamedTuple):
     """One container.
 
     `lower` are the image's layers, topmost first; or `rootfs` is a directory used as it is. `mounts` and `ports` are
-    for people to read; `volumes` are names that the container uses. `hook` names a module whose `attach(pid,
-    *arguments)` is called before each run and `detach(*arguments)` after it, by whoever is there to clean up: the
-    network, mostly. `disposable` are folders that go with the container when it removes itself.
+    for people to read; `volumes` are names that the container uses. `hook` names a module whose
+    `attach(pid, bundle, *arguments)` is called before each run and `detach(bundle, *arguments)` after it, by whoever is
+    there to clean up: the network, mostly. `bundle` is the path of the container's folder. `disposable` are folders
+    that go with the container when it removes itself.
     """
 
     id: str

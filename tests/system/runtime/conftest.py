@@ -62,6 +62,11 @@ APPLETS = [
     "cp",
     "date",
     "cut",
+    "ping",
+    "nslookup",
+    "wget",
+    "timeout",
+    "ifconfig",
 ]
 FILES = {
     "etc/passwd": "root:x:0:0:root:/root:/bin/sh\nbob:x:1000:1000::/home/bob:/bin/sh\n1001:x:0:0:digits:/:/bin/sh\n",

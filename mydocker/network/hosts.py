@@ -1,0 +1,28 @@
+"""The container's own name in its /etc/hosts: the file is mounted, so it is written in place."""
+
+from __future__ import annotations
+
+from mydocker.values import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from mydocker.network.leases import Endpoint
+
+_MARK = "# this container on its networks\n"
+
+
+def write(bundle: str, endpoints: Iterable[Endpoint]) -> None:
+    """Write the addresses behind what the file of the container in `bundle` held when it was made."""
+    try:
+        with open(f"{bundle}/hostname", encoding="utf-8") as file:
+            name = file.read().strip()
+        with open(f"{bundle}/hosts", encoding="utf-8", errors="surrogateescape") as file:
+            kept = file.read().partition(_MARK)[0]
+    except FileNotFoundError:  # something else is mounted there
+        return
+    if not name:
+        return
+    lines = [f"{address}\t{name}\n" for each in endpoints for address in (each.address, each.address6) if address]
+    with open(f"{bundle}/hosts", "w", encoding="utf-8", errors="surrogateescape") as file:
+        file.write(kept + _MARK + "".join(lines))
