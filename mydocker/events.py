@@ -18,6 +18,13 @@ if TYPE_CHECKING:
             """Take one event."""
 
 
+class BuildPlanned(NamedTuple):
+    """A build is planned: it has so many `steps`; `skipped` are those of stages that no target needs."""
+
+    steps: int
+    skipped: int
+
+
 class StepStarted(NamedTuple):
     """A build step begins to run. `step` is its id in the graph, `text` the instruction as the file has it."""
 
@@ -63,7 +70,7 @@ class Notice(NamedTuple):
     level: str = "info"
 
 
-Event = StepStarted | StepOutput | StepFinished | Progress | Notice
+Event = BuildPlanned | StepStarted | StepOutput | StepFinished | Progress | Notice
 
 
 def silent(event: Event) -> None:

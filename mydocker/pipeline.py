@@ -164,10 +164,8 @@ def _nothing_to_run(request: BuildRequest, root: str | None) -> Callable[[], boo
     """Return the check that a build would find every step in the cache."""
 
     def check() -> bool:
-        from dataclasses import replace
-
         try:
-            foreseen = _engine(root).build(replace(request, dry_run=True))
+            foreseen = _engine(root).build(request._replace(dry_run=True))
         except MydockerError:
             return False  # what is wrong is told when the task runs
         return all(step.outcome == "hit" for step in foreseen.steps)

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
+from functools import partial
 
-from mydocker.build import inputs, outputs, scheduler
+from mydocker.build import inputs
 from mydocker.build.cache import Cache
 from mydocker.build.executor import Executor
 from mydocker.build.graph.writing import check as check_graph_name
 from mydocker.build.keys import digest_of
 from mydocker.build.planning import make_plan
 from mydocker.build.request import BuildResult
-from mydocker.build.scheduler import Job
 from mydocker.build.trees import Place
 from mydocker.dockerfile import parse_cached
 from mydocker.dockerfile.lint.finding import INFO
 from mydocker.errors import BuildFailed, NotFound
-from mydocker.events import Notice
+from mydocker.events import BuildPlanned, Notice
 from mydocker.image.reference import Reference
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mydocker.build.plan import Base, Plan, Step, Target
+    from mydocker.build.plan import Base, Plan, Target
     from mydocker.build.request import BuildRequest
     from mydocker.dockerfile.cache import Cached
     from mydocker.events import Reporter
@@ -67,6 +67,7 @@ def _build(
     parsed = parse_cached(text, store.layout.parsed, filename=path)
     _tell_findings(parsed, path, reporter)
     plan = make_plan(parsed.dockerfile, request, find_base)
+    reporter(BuildPlanned(len(plan.steps), plan.skipped))
     for warning in plan.warnings:
         reporter(Notice(warning, "warning"))
     with Cache(store.layout.cache) as cache:
@@ -78,8 +79,8 @@ def _build(
             executor.close()
             _draw(request, path, plan, executor, time.monotonic() - began)
         images = () if request.dry_run else _images(plan, executor, store, references, now)
-        for output in request.outputs if images else ():
-            outputs.write(output, images[-1], store, cache, request.tags)
+        if images and request.outputs:
+            _write_outputs(request, images[-1], store, cache)
         return BuildResult(images, executor.outcomes(), plan.warnings, plan.skipped)
 
 
@@ -148,12 +149,24 @@ def _slot(dockerfile: str, context: str) -> str:
 
 
 def _settle(plan: Plan, executor: Executor, request: BuildRequest) -> None:
+    """Have doit settle the steps. Where the cache has them all there is no graph to run, and doit is not loaded."""
+    if all(executor.is_done(step) for step in plan.steps):
+        return
+    from mydocker.build import scheduler
+
+    jobs = [
+        scheduler.Job(step.id, step.after, partial(executor.is_done, step), partial(executor.work, step))
+        for step in plan.steps
+    ]
     workers = request.workers or len(os.sched_getaffinity(0))
-    scheduler.run([_job(step, executor) for step in plan.steps], workers, lambda: executor.stop(_PATIENCE))
+    scheduler.run(jobs, workers, lambda: executor.stop(_PATIENCE))
 
 
-def _job(step: Step, executor: Executor) -> Job:
-    return Job(step.id, step.after, lambda: executor.is_done(step), lambda: executor.work(step))
+def _write_outputs(request: BuildRequest, image: Image, store: ImageStore, cache: Cache) -> None:
+    from mydocker.build import outputs
+
+    for output in request.outputs:
+        outputs.write(output, image, store, cache, request.tags)
 
 
 def _images(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from mydocker.build.state import State
 from mydocker.dockerfile import expand, parse, scope
 from mydocker.dockerfile import instructions as ins
 from mydocker.errors import DockerfileError, UsageError
 from mydocker.runtime.ending import parse_signal
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

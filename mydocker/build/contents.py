@@ -6,11 +6,10 @@ fingerprint of a directory. While that stays the same, no file is opened and no 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
 from mydocker.build.fingerprint import fingerprint
 from mydocker.build.keys import digest_of
 from mydocker.build.selection import Rules, describe, pick, roots
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from mydocker.build.cache import Cache

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from mydocker.build.plan import SCRATCH, Base, default_platform
 from mydocker.dockerfile import instructions as ins
 from mydocker.dockerfile import scope as scopes
@@ -11,6 +9,7 @@ from mydocker.dockerfile.expansion import expand
 from mydocker.dockerfile.suggest import did_you_mean
 from mydocker.errors import NotFound
 from mydocker.image.config import ImageConfig
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import threading
 import time
-from typing import TYPE_CHECKING, NamedTuple
 
 from mydocker.build import keys
 from mydocker.build.cache import Result
@@ -19,10 +18,10 @@ from mydocker.build.steps import handler_for
 from mydocker.build.trees import Trees
 from mydocker.errors import BuildFailed, MydockerError
 from mydocker.events import StepFinished, StepStarted
-from mydocker.image.digest import DiffID, chain_ids
-from mydocker.image.layers import EMPTY
+from mydocker.image.digest import EMPTY, DiffID, chain_ids
 from mydocker.image.locks import locked
 from mydocker.image.manifest import OCI_LAYER_ZSTD, Descriptor, Layer
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,7 +99,9 @@ class Executor:
             self._cache.remember_slots((f"{self._slot} {step}", key.digest) for step, key in self._keys.items())
 
     def is_done(self, step: Step) -> bool:
-        """Compute the step's key and look for its result; a hit is settled at once."""
+        """Compute the step's key and look for its result, once; a hit is settled at once."""
+        if step.id in self._settled or step.id in self._why:
+            return step.id in self._settled
         if self._dry and any(each in self._unknown for each in step.after):
             self._predict(step, "a step before it runs, and may give another result")
             return True

@@ -10,11 +10,11 @@ import hashlib
 import os
 import stat
 import time
-from typing import TYPE_CHECKING
 
 from mydocker.build.cache import RACY_NANOSECONDS
 from mydocker.build.tree import sorted_names
 from mydocker.linux.lookup import open_in_root
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mydocker.build.tree import Tree

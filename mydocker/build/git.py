@@ -11,12 +11,12 @@ import os
 import re
 import shutil
 import subprocess
-from typing import TYPE_CHECKING, NamedTuple
 
 from mydocker.build.selection import Rules, pick
 from mydocker.build.tree import Tree
 from mydocker.dockerfile import globs, ignore
 from mydocker.errors import BuildFailed
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from mydocker.build.executor import Workshop

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from mydocker.errors import NotFound
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +40,7 @@ def local(request: BuildRequest, store: ImageStore, stdin: int = 0) -> Iterator[
             yield _inside(request, fetch(request.context, place))
     elif request.dockerfile == STDIN:
         with store.layout.workspace("dockerfile") as place:
-            yield replace(request, dockerfile=_write(f"{place}/Dockerfile", _read_all(stdin)))
+            yield request._replace(dockerfile=_write(f"{place}/Dockerfile", _read_all(stdin)))
     else:
         yield request
 
@@ -58,7 +57,7 @@ def _from_stream(request: BuildRequest, store: ImageStore, place: str, stdin: in
         chunks = decompressed(read_chunks(file.fileno()), store.limits)
         head = next(chunks, b"")
         if head[257:262] != b"ustar":
-            return replace(request, context=context, dockerfile=spool)
+            return request._replace(context=context, dockerfile=spool)
         os.lseek(file.fileno(), 0, os.SEEK_SET)
         into = os.open(context, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -72,13 +71,13 @@ def _from_stream(request: BuildRequest, store: ImageStore, place: str, stdin: in
 def _inside(request: BuildRequest, context: str) -> BuildRequest:
     """Return the request for a context that was brought here; its Dockerfile is a file of the context."""
     if request.dockerfile is None:
-        return replace(request, context=context)
+        return request._replace(context=context)
     path = os.path.normpath(os.path.join("/", request.dockerfile)).lstrip("/")
     whole = os.path.join(context, path)
     # What came from elsewhere may hold a link that leads out of it.
     if os.path.realpath(whole) != os.path.join(os.path.realpath(context), path):
         raise NotFound(f"the Dockerfile {request.dockerfile} is a link", "it has to be a file of the context")
-    return replace(request, context=context, dockerfile=whole)
+    return request._replace(context=context, dockerfile=whole)
 
 
 def _read_all(stdin: int) -> bytes:

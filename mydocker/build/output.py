@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import selectors
 import threading
-from typing import TYPE_CHECKING
 
 from mydocker.events import StepOutput
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mydocker.build.secrets import Needles

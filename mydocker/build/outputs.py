@@ -4,47 +4,23 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NamedTuple, Self
 
 from mydocker.build.placing import Manner, Placer
-from mydocker.build.selection import Rules, pick
+from mydocker.build.selection import EVERYTHING, pick
 from mydocker.build.tree import Tree
-from mydocker.dockerfile import globs
-from mydocker.errors import UsageError
 from mydocker.image.target import STDOUT, write_root
 from mydocker.runtime.rootfs import overlay_fd
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mydocker.build.cache import Cache
+    from mydocker.build.request import Output
     from mydocker.image.image import Image
     from mydocker.image.store import ImageStore
 
-_TYPES = ("image", "local", "tar", "oci", "docker")
 _ARCHIVES = {"oci": "oci-archive", "docker": "docker-archive"}
-
-
-class Output(NamedTuple):
-    """One `--output`: a type, and where to (a directory for local, a file for the others, "-" for standard output)."""
-
-    type: str
-    destination: str = ""
-    compression: str = ""
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Return what `type=TYPE,dest=PATH` means; a path alone is a directory, `-` alone a tar on standard output."""
-        if "=" not in text:
-            return cls("tar", "-") if text == "-" else cls("local", text)
-        fields = dict(part.partition("=")[::2] for part in text.split(","))
-        kind = fields.pop("type", "")
-        destination, compression = fields.pop("dest", ""), fields.pop("compression", "")
-        if kind not in _TYPES or fields:
-            raise UsageError(f"--output {text}", "expected type=" + "|".join(_TYPES) + ",dest=PATH")
-        if kind == "local" and not destination:
-            raise UsageError(f"--output {text}", "a directory is needed", "add dest=DIRECTORY")
-        return cls(kind, destination or ("" if kind == "image" else "-"), compression)
 
 
 def write(output: Output, image: Image, store: ImageStore, cache: Cache, names: tuple[str, ...]) -> None:
@@ -80,10 +56,9 @@ def _copy_out(root: int, destination: str, cache: Cache) -> None:
     """Copy everything into a directory, which is made if missing; what is there already stays unless it is replaced."""
     os.makedirs(destination, exist_ok=True)
     into = os.open(destination, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    everything = Rules(globs.match, lambda path: False, lambda pattern, path: False)
     try:
         with Tree(os.dup(root), "the image", cache, identity="image") as tree:
-            for picked in pick(tree, "/", everything):
+            for picked in pick(tree, "/", EVERYTHING):
                 Placer(into, Manner()).place(tree, picked, "/")
     finally:
         os.close(into)

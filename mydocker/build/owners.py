@@ -6,10 +6,9 @@ both user and group, and a name that the image does not know is root. The last i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from mydocker.events import Notice
 from mydocker.runtime.identity import UnknownUser, resolve
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mydocker.events import Reporter

@@ -16,11 +16,11 @@ import os
 import posixpath
 import stat
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, NamedTuple
 
 from mydocker.build.tree import resolve
 from mydocker.errors import BuildFailed
 from mydocker.linux.lookup import magic_link, open_in_root
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from mydocker.build.modes import ModeChange

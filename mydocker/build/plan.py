@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-import platform as host
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+import os
 
 from mydocker.dockerfile import instructions as ins
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,8 +49,7 @@ class Source(NamedTuple):
     stage: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One instruction that makes a layer, placed after its parent, expanded, with everything that it sees."""
 
     id: str
@@ -84,8 +82,7 @@ class PlannedStage(NamedTuple):
     base: str
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """What is wanted at the end: the ground to stand on, the image's config (layers still missing), and its FROM.
 
     `step_entries` are the places in the config's history that belong to steps, with their ids.
@@ -98,8 +95,7 @@ class Target:
     step_entries: tuple[tuple[int, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """The steps in an order in which each comes after what it needs, and the targets in the order asked for.
 
     `stages` are those that the targets need, in the file's order; `skipped` counts the steps of all others.
@@ -114,6 +110,6 @@ class Plan:
 
 def default_platform() -> str:
     """Return this machine's platform as images write it: `linux/amd64`."""
-    machine = host.machine()
+    machine = os.uname().machine
     names = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm/v7", "i686": "386", "ppc64le": "ppc64le"}
     return f"linux/{names.get(machine, machine)}"

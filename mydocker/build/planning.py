@@ -6,8 +6,6 @@ did: variables come from ARG, ENV and the base images' configs alone. Stages tha
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from mydocker.build.draft import Draft
 from mydocker.build.plan import STEPS, Base, Plan, PlannedStage, Target
 from mydocker.build.stage import Built, StagePlanner
@@ -15,6 +13,7 @@ from mydocker.dockerfile import instructions as ins
 from mydocker.dockerfile import scope as scopes
 from mydocker.dockerfile.suggest import did_you_mean
 from mydocker.errors import DockerfileError, NotFound
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable

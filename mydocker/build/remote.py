@@ -9,12 +9,11 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-import urllib.parse
-from typing import TYPE_CHECKING
 
 from mydocker.dockerfile import instructions as ins
 from mydocker.errors import BuildFailed, UsageError
 from mydocker.image.digest import Digest
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mydocker.build.executor import Workshop
@@ -53,6 +52,8 @@ def add(one: Files, source: str, shop: Workshop, placer: Placer, destination: st
 
         git.add(one, source, shop, placer, destination, place)
         return
+    import urllib.parse
+
     blob = _fetched(one, source, shop)
     name = posixpath.basename(urllib.parse.unquote(urllib.parse.urlsplit(source).path))
     into = destination.endswith("/") or placer.is_directory(destination)

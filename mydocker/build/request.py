@@ -2,26 +2,55 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+
+from mydocker.errors import UsageError
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Self
 
-    from mydocker.build.outputs import Output
     from mydocker.image.image import Image
 
+_OUTPUTS = ("image", "local", "tar", "oci", "docker")
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 
-@dataclass(frozen=True, slots=True)
-class Secret:
+
+class Secret(NamedTuple):
     """Something a RUN may see and nobody may keep: its id and its bytes."""
 
     id: str
-    value: bytes = field(repr=False)
+    value: bytes
+
+    def __repr__(self) -> str:
+        """Tell no more than the id: this may stand in a log or a traceback."""
+        return f"Secret(id={self.id!r})"
 
 
-@dataclass(frozen=True, slots=True)
-class BuildRequest:
+class Output(NamedTuple):
+    """One `--output`: a type, and where to (a directory for local, a file for the others, "-" for standard output)."""
+
+    type: str
+    destination: str = ""
+    compression: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return what `type=TYPE,dest=PATH` means; a path alone is a directory, `-` alone a tar on standard output."""
+        if "=" not in text:
+            return cls("tar", "-") if text == "-" else cls("local", text)
+        fields = dict(part.partition("=")[::2] for part in text.split(","))
+        kind = fields.pop("type", "")
+        destination, compression = fields.pop("dest", ""), fields.pop("compression", "")
+        if kind not in _OUTPUTS or fields:
+            raise UsageError(f"--output {text}", "expected type=" + "|".join(_OUTPUTS) + ",dest=PATH")
+        if kind == "local" and not destination:
+            raise UsageError(f"--output {text}", "a directory is needed", "add dest=DIRECTORY")
+        return cls(kind, destination or ("" if kind == "image" else "-"), compression)
+
+
+class BuildRequest(NamedTuple):
     """Everything that decides about a build.
 
     `context` is a directory, `-` for standard input (a tar, or a Dockerfile alone) or the URL of a git repository.
@@ -35,11 +64,11 @@ class BuildRequest:
     dockerfile: str | None = None
     tags: tuple[str, ...] = ()
     targets: tuple[str, ...] = ()
-    build_args: Mapping[str, str] = field(default_factory=dict)
-    contexts: Mapping[str, str] = field(default_factory=dict)
-    labels: Mapping[str, str] = field(default_factory=dict)
+    build_args: Mapping[str, str] = _NOTHING
+    contexts: Mapping[str, str] = _NOTHING
+    labels: Mapping[str, str] = _NOTHING
     secrets: tuple[Secret, ...] = ()
-    ssh: Mapping[str, str] = field(default_factory=dict)
+    ssh: Mapping[str, str] = _NOTHING
     platform: str = ""
     network: str = "default"
     allow: frozenset[str] = frozenset()
@@ -53,8 +82,7 @@ class BuildRequest:
     graphs: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class StepOutcome:
+class StepOutcome(NamedTuple):
     """What became of one step: "hit", "run", "failed" or (in a dry run) "would run"; the sentence why.
 
     `seconds` is what it took, `saved` what a hit took when it was run; `began` counts seconds from the build's start.
@@ -74,8 +102,7 @@ class StepOutcome:
     size: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class BuildResult:
+class BuildResult(NamedTuple):
     """What a build gave: an image for each target in the order asked for, and what became of each step.
 
     `skipped` counts the steps of stages that no target needs.

@@ -11,9 +11,9 @@ import base64
 import os
 import stat
 import urllib.parse
-from typing import TYPE_CHECKING
 
 from mydocker.errors import BuildFailed
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

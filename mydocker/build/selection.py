@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import posixpath
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple
 
+from mydocker.dockerfile import globs
 from mydocker.errors import NotFound
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -43,6 +44,9 @@ class Rules(NamedTuple):
     excludes: Callable[[str], bool]
     includes: Callable[[str, str], bool]
     keep_parents: bool = False
+
+
+EVERYTHING = Rules(globs.match, lambda path: False, lambda pattern, path: False)
 
 
 def has_wildcard(path: str) -> bool:

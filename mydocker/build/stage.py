@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, NamedTuple
 
 from mydocker.build.plan import SCRATCH, STEPS, Base, Ground, Source, Step, StepInstruction
 from mydocker.build.state import State
@@ -13,6 +12,7 @@ from mydocker.dockerfile.stages import parse
 from mydocker.errors import UsageError
 from mydocker.image.config import ImageConfig, timestamp
 from mydocker.runtime.ending import parse_signal
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
 from mydocker.dockerfile import instructions as ins
 from mydocker.image.config import Healthcheck, History, ImageConfig
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from mydocker.dockerfile.scope import Scope
 
 DEFAULT_SHELL = ("/bin/sh", "-c")
@@ -23,18 +24,24 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _PORT = re.compile(r"(\d+)(?:-(\d+))?(?:/([a-zA-Z]+))?")
 
 
-@dataclass(slots=True)
 class State:
     """What one stage has come to.
 
     `cmd_set` tells a CMD of this very stage; `step_entries` which entries of the history are steps, by step id.
     """
 
-    config: ImageConfig
-    scope: Scope
-    history: list[History] = field(default_factory=list)
-    step_entries: list[tuple[int, str]] = field(default_factory=list)
-    cmd_set: bool = False
+    def __init__(
+        self,
+        config: ImageConfig,
+        scope: Scope,
+        history: list[History] | None = None,
+        step_entries: list[tuple[int, str]] | None = None,
+    ) -> None:
+        self.config = config
+        self.scope = scope
+        self.history = history or []
+        self.step_entries = step_entries or []
+        self.cmd_set = False
 
     @classmethod
     def on_image(cls, config: ImageConfig, scope: Scope) -> State:

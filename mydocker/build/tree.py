@@ -12,15 +12,26 @@ import hashlib
 import os
 import stat
 import time
-from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from mydocker.build.cache import FileStamp
 from mydocker.linux.lookup import magic_link, open_in_root
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Protocol
 
     from mydocker.build.cache import Cache
+
+    class Ignore(Protocol):
+        """What a tree needs of an ignore file's patterns."""
+
+        def excluded(self, path: str) -> bool:
+            """Tell whether `path` is excluded, by itself or with a directory above it."""
+
+        def may_reinclude_below(self, path: str) -> bool:
+            """Tell whether a later `!` pattern could bring back something below the directory `path`."""
+
 
 _MOST_LINKS = 40  # as path_resolution(7)
 _BLOCK = 1 << 20
@@ -63,16 +74,6 @@ class Entry(NamedTuple):
     def is_link(self) -> bool:
         """Whether it is a symbolic link."""
         return stat.S_ISLNK(self.mode)
-
-
-class Ignore(Protocol):
-    """What a tree needs of an ignore file's patterns."""
-
-    def excluded(self, path: str) -> bool:
-        """Tell whether `path` is excluded, by itself or with a directory above it."""
-
-    def may_reinclude_below(self, path: str) -> bool:
-        """Tell whether a later `!` pattern could bring back something below the directory `path`."""
 
 
 class Tree:

@@ -5,19 +5,18 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, NamedTuple
 
 from mydocker.build.tree import Tree
-from mydocker.dockerfile import ignore
 from mydocker.errors import NotFound
 from mydocker.image.digest import chain_ids
-from mydocker.runtime.rootfs import overlay_fd
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mydocker.build.cache import Cache
     from mydocker.build.plan import Ground, Source
+    from mydocker.dockerfile import ignore
     from mydocker.image.manifest import Layer
     from mydocker.image.store import ImageStore
 
@@ -80,17 +79,27 @@ class Trees:
         return tree
 
     def _ignore(self, tree: Tree) -> ignore.Matcher | None:
+        data = self._ignore_text(tree)
+        if data is None:
+            return None
+        from mydocker.dockerfile import ignore
+
+        return ignore.Matcher(ignore.read(data))
+
+    def _ignore_text(self, tree: Tree) -> bytes | None:
         if self._ignore_file:
             with open(self._ignore_file, "rb") as file:
-                return ignore.Matcher(ignore.read(file.read(_LARGEST_IGNORE_FILE)))
+                return file.read(_LARGEST_IGNORE_FILE)
         entry = tree.entry(tree.resolve(".dockerignore"))
         if entry is None or not entry.is_file:
             return None
         fd = tree.open(entry.path)
         with open(fd, "rb") as file:
-            return ignore.Matcher(ignore.read(file.read(_LARGEST_IGNORE_FILE)))
+            return file.read(_LARGEST_IGNORE_FILE)
 
     def _layers(self, source: Source) -> Tree:
+        from mydocker.runtime.rootfs import overlay_fd
+
         assert source.ground is not None
         layers = self._stack(source.ground)
         directories = self._store.stack_dirs(layers) or (self._nothing(),)

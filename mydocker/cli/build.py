@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
 
 from mydocker.errors import UsageError
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterator
 
     from mydocker.build.request import BuildRequest, BuildResult, Secret
     from mydocker.cli.main import Context
@@ -44,7 +46,8 @@ def build_arguments(parser: ArgumentParser) -> None:
     add("-o", "--output", action="append", default=[], metavar="type=TYPE,dest=PATH", help="write the result as well: "
         "local (a directory), tar, oci or docker (archives)")  # fmt: skip
     add("--pull", action="store_true", help="fetch base images even when they are here")
-    add("--progress", choices=("auto", "plain", "json"), default="auto", help="how to tell what happens")
+    add("--progress", choices=("auto", "rich", "plain", "json"), default="auto", help="how to tell what "
+        "happens (default: rich on a terminal, else plain)")  # fmt: skip
     add("--metadata-file", metavar="FILE", help="write the image's digests to FILE, as JSON")
     add("--iidfile", metavar="FILE", help="write the image's id to FILE")
     add("-q", "--quiet", action="store_true", help="print nothing but the image's id")
@@ -55,17 +58,8 @@ def build(args: Namespace, context: Context) -> int:
     if args.check:
         return _check(args, context)
     request = _request(args)
-    if args.progress == "json":
-        from mydocker.cli.progress import Json
-
-        context.report_to(Json(context.out.stderr))
-    elif args.progress == "plain":
-        from mydocker.cli.progress import Plain
-
-        context.report_to(Plain(context.out.stderr))
-    if args.quiet:
-        context.hush()
-    result = context.engine.build(request)
+    with _told(args, context):
+        result = context.engine.build(request)
     if args.explain or args.dry_run:
         for step in result.steps:
             context.out.line(f"[{step.step}] {step.outcome}: {step.text}  ({step.why})")
@@ -77,6 +71,31 @@ def build(args: Namespace, context: Context) -> int:
     else:
         _summary(args, context, result)
     return 0
+
+
+@contextmanager
+def _told(args: Namespace, context: Context) -> Iterator[None]:
+    """Let the engine tell its progress in the way that is asked for, or that fits the terminal."""
+    stream = context.out.stderr
+    kind = args.progress
+    if kind == "auto":
+        kind = "rich" if stream.isatty() and os.environ.get("TERM", "dumb") != "dumb" else "plain"
+    if args.quiet:
+        from mydocker.cli.live import Failures
+
+        context.report_to(Failures(stream))
+        yield
+    elif kind == "rich":
+        from mydocker.cli.live import Rich
+
+        with Rich(stream, force=args.progress == "rich") as reporter:
+            context.report_to(reporter)
+            yield
+    else:
+        from mydocker.cli.progress import Json, Plain
+
+        context.report_to(Json(stream) if kind == "json" else Plain(stream))
+        yield
 
 
 def _check(args: Namespace, context: Context) -> int:
@@ -110,15 +129,18 @@ def _write_facts(args: Namespace, result: BuildResult) -> None:
 def _summary(args: Namespace, context: Context, result: BuildResult) -> None:
     hits = sum(step.outcome == "hit" for step in result.steps)
     saved = sum(step.saved for step in result.steps if step.outcome == "hit")
-    spared = f", {saved:.1f} s saved" if saved >= 0.1 else ""
-    context.out.note(f"{result.ran} steps run, {hits} found in the cache{spared}")
+    parts = [f"{result.ran} steps run", f"{hits} found in the cache"]
+    if result.skipped:
+        parts.append(f"{result.skipped} skipped")
+    if saved >= 0.1:
+        parts.append(f"{saved:.1f} s saved")
+    context.out.note(", ".join(parts))
     names = ", ".join(args.tag) or "without a name"
     context.out.line(f"{result.image.id}  {names}")
 
 
 def _request(args: Namespace) -> BuildRequest:
-    from mydocker.build.outputs import Output
-    from mydocker.build.request import BuildRequest
+    from mydocker.build.request import BuildRequest, Output
 
     return BuildRequest(
         context=args.context or ".",

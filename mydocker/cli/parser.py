@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 
 from mydocker.errors import UsageError
 from mydocker.values import TYPE_CHECKING
@@ -11,6 +13,10 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn, TypeVar
 
     _Action = TypeVar("_Action", bound=argparse.Action)
+
+_USUAL_WIDTH = 80
+# Its texts in the user's language, between ours in English, would cost 2 ms: locale is imported, catalogues are read.
+argparse._ = str  # type: ignore[attr-defined]
 
 
 class SingleDash(argparse.ArgumentParser):
@@ -43,6 +49,10 @@ class Parser(SingleDash):
         kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
         super().__init__(*args, **kwargs)
 
+    def _get_formatter(self) -> argparse.HelpFormatter:
+        # argparse makes one for each flag that is declared; without a width it imports shutil (2 ms, five libraries).
+        return self.formatter_class(prog=self.prog, width=_columns() - 2)  # type: ignore[call-arg]
+
     def error(self, message: str) -> NoReturn:
         """Raise the mistake that argparse found."""
         command = self.prog.removeprefix("mydocker").strip()
@@ -55,3 +65,14 @@ def common_arguments(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--root", default=argparse.SUPPRESS, metavar="DIR", help="the store (default: $MYDOCKER_ROOT, "
                        "else /var/lib/mydocker, else $XDG_DATA_HOME/mydocker)")  # fmt: skip
     group.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show tracebacks and details")
+
+
+def _columns() -> int:
+    """Return the width of the terminal, as `shutil.get_terminal_size` finds it."""
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given):
+        return int(given)
+    try:
+        return os.get_terminal_size(sys.__stdout__.fileno() if sys.__stdout__ else 1).columns or _USUAL_WIDTH
+    except (OSError, ValueError):
+        return _USUAL_WIDTH

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, TextIO
 
 from mydocker.cli.output import visible
 from mydocker.events import Event, Notice, Progress, StepFinished, StepOutput, StepStarted
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import TextIO
+
     from mydocker.events import Reporter
 
 # Once a second is enough for a log file; a terminal's line is rewritten a little more often.
@@ -38,7 +40,7 @@ class Plain:
             case StepOutput():
                 self._output(event)
             case StepFinished():
-                self._line(_finished(event))
+                self._line(finished_line(event))
             case Notice():
                 self._line(f"warning: {event.text}" if event.level == "warning" else event.text)
             case Progress():
@@ -113,11 +115,10 @@ class Terminal(Plain):
                 self._shown = False
 
 
-def _finished(event: StepFinished) -> str:
-    if event.outcome == "hit":
-        return f"[{event.step}] {visible(event.text)}  (cached)"
-    took = f"{event.seconds:.1f} s"
-    return f"[{event.step}] {'done in' if event.outcome == 'run' else 'failed after'} {took}"
+def finished_line(event: StepFinished) -> str:
+    """Return how a step ended: `[app 2/3] RUN make  (cached)`."""
+    ends = {"hit": "cached", "run": f"{event.seconds:.1f} s", "failed": f"failed after {event.seconds:.1f} s"}
+    return f"[{event.step}] {visible(event.text)}  ({ends[event.outcome]})"
 
 
 def size_text(count: float) -> str:

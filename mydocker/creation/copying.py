@@ -22,7 +22,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 def copy_out(containers: Containers, reference: str, path: str, target: str) -> None:
     """Copy a file or directory of a container to the host; into `target` if that is a directory, else as `target`."""
-    with containers.rootfs_fd(reference) as root:
+    with containers.rootfs_fd(reference, volumes=True) as root:
         parent, name = _open_parent(root, path)
         try:
             into, new_name = _host_place(target, name)
@@ -41,7 +41,7 @@ def copy_in(containers: Containers, source: str, reference: str, path: str) -> N
         raise NotFound(f"no such file: {source}")
     parent = os.open(os.path.dirname(whole), _DIRECTORY)
     try:
-        with containers.rootfs_fd(reference) as root:
+        with containers.rootfs_fd(reference, volumes=True) as root:
             into, name = _container_place(root, path, os.path.basename(whole))
             try:
                 _copy(parent, os.path.basename(whole), into, name)

@@ -6,9 +6,12 @@ The names below are loaded when they are first used, so that a build whose Docke
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from mydocker.dockerfile.cache import Cached, parse_cached
     from mydocker.dockerfile.expansion import Expanded, expand
     from mydocker.dockerfile.ignore import Matcher

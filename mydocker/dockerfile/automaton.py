@@ -7,7 +7,8 @@ power of k: an ignore file could hold up a build for hours. Here all ways are fo
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

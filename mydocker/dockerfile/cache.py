@@ -17,14 +17,16 @@ import time
 from _thread import get_ident
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mydocker.dockerfile import grammars, instructions, stages, syntax, words
 from mydocker.dockerfile.lint import finding
 from mydocker.dockerfile.lint.selection import selection
 from mydocker.dockerfile.source import Source, Span
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from mydocker.dockerfile.lint.finding import Finding
     from mydocker.dockerfile.stages import Dockerfile
 

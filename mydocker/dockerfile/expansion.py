@@ -9,8 +9,6 @@ All parts of one instruction see the variables as they were before it: after `EN
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
-
 from mydocker.dockerfile import options, words
 from mydocker.dockerfile.instructions import (
     Add,
@@ -31,9 +29,11 @@ from mydocker.dockerfile.instructions import (
     Workdir,
 )
 from mydocker.errors import DockerfileError
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from typing import Any
 
     from mydocker.dockerfile.source import Source
 

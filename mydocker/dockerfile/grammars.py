@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from mydocker.errors import NotFound
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from lark import Lark
 
 PACKAGED = Path(__file__).parent / "grammar"

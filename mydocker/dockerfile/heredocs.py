@@ -7,10 +7,10 @@ as a shell would; a word that is `<<name`, maybe with a file descriptor before a
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from mydocker.dockerfile import words
 from mydocker.errors import DockerfileError
+from mydocker.values import NamedTuple
 
 _MARK = re.compile(r"(\d*)<<(-?)\s*([^<]*)", re.ASCII)
 _LINE_RULES = words.Rules(keep_quotes=True, keep_escapes=True, keep_unset=True)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING
 
 from mydocker.dockerfile import globs
 from mydocker.dockerfile.automaton import ANY, DIRECTORIES, STAR, Automaton
 from mydocker.dockerfile.words import SPACES
 from mydocker.errors import DockerfileError
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -7,7 +7,7 @@ never expanded by us.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from mydocker.dockerfile.source import Span

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from mydocker.dockerfile.instructions import Device, Mount
 from mydocker.dockerfile.suggest import did_you_mean
 from mydocker.errors import DockerfileError
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from mydocker.dockerfile import lines, reader
 from mydocker.dockerfile.source import Source
 from mydocker.dockerfile.syntax import Command, Flag, Syntax, Word
 from mydocker.errors import DockerfileError, DockerfileErrors
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mydocker.dockerfile.lines import Logical

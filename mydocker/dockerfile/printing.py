@@ -7,12 +7,12 @@ except the comments right before an instruction.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 from mydocker.dockerfile import heredocs, reader
 from mydocker.dockerfile.source import BYTE_ORDER_MARK
 from mydocker.dockerfile.words import SPACES
 from mydocker.errors import DockerfileError
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mydocker.dockerfile.reader import Read

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from functools import cached_property
-from typing import NamedTuple
 
 from mydocker.errors import DockerfileError
+from mydocker.values import NamedTuple
 
 BYTE_ORDER_MARK = "\ufeff"
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
 from mydocker.dockerfile.instructions import Arg, From, Instruction
 from mydocker.errors import DockerfileError, DockerfileErrors
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from mydocker.dockerfile.source import Source, Span

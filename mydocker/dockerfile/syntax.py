@@ -5,7 +5,7 @@ A `Command` is one instruction as written, with the exact place of every part. `
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from mydocker.dockerfile.source import Source, Span

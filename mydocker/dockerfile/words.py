@@ -11,13 +11,14 @@ import re
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mydocker.dockerfile import grammars, patterns
 from mydocker.errors import DockerfileError
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import Any
 
     from lark.exceptions import UnexpectedInput
 

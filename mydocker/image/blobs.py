@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 from contextlib import contextmanager
 
@@ -25,6 +24,8 @@ class BlobWriter:
     """A blob on its way in: hashed while written, visible only after `commit`."""
 
     def __init__(self, fd: int, unfinished: str, layout: Layout) -> None:
+        import hashlib
+
         self._fd = fd
         self._unfinished = unfinished
         self._layout = layout

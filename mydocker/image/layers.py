@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from mydocker.image.limits import Limits
     from mydocker.image.snapshots import Snapshots
 
-# The diff ID of a layer that changes nothing: an archive without entries.
-EMPTY = DiffID.of(bytes(1024))
-
 
 class Expected(NamedTuple):
     """Where a layer belongs.

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from mydocker.errors import MydockerError, NotFound, UsageError
 from mydocker.image.manifest import Manifest
 from mydocker.image.reference import Reference
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

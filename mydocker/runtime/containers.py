@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import contextmanager
 
-from mydocker.errors import Busy, MydockerError, NameTaken, NotFound, StoreError, UsageError
-from mydocker.linux.files import remove_tree
-from mydocker.runtime import ending, journal, rootfs, spec
+from mydocker.errors import Busy, MydockerError, NotFound
+from mydocker.runtime import ending, journal, naming, remains, spec
 from mydocker.runtime import keeper as keeping
-from mydocker.runtime.bundle import GONE, Bundle, bundles, group_of
-from mydocker.runtime.record import CREATED, EXITED, Container, State, write_json
+from mydocker.runtime.bundle import Bundle, bundles, group_of
+from mydocker.runtime.record import CREATED, Container, State, write_json
 from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from mydocker.runtime import log
     from mydocker.runtime.carrier import Front
@@ -26,11 +25,6 @@ if TYPE_CHECKING:
     from mydocker.runtime.options import ContainerOptions, Limits
     from mydocker.runtime.record import Restart
     from mydocker.runtime.usage import Process, Usage
-
-_NAME_FIRST = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
-_NAME_REST = _NAME_FIRST | frozenset("_.-")
-_HEX = frozenset("0123456789abcdef")
-_LOST = 137  # what is recorded for a container whose keeper was killed: it was killed with it
 
 
 class Containers(NamedTuple):
@@ -52,7 +46,7 @@ class Containers(NamedTuple):
         """
         identifier = os.urandom(32).hex()
         name = facts.name or identifier[:12]
-        _check_name(name)
+        naming.check(name)
         bundle = Bundle(self.directory, identifier)
         bundle.make_top()
         post = self.take_post(bundle)
@@ -63,7 +57,7 @@ class Containers(NamedTuple):
             asked = asked if asked.hostname or asked.uts != "private" else asked._replace(hostname=identifier[:12])
             write_json(bundle.file("config.json"), spec.document(asked, identifier, root=container.rootfs or "merged"))
             bundle.write(container, durable=not container.auto_remove)
-            self._take_name(name, identifier)
+            naming.take(self.directory, name, identifier)
         except BaseException:
             bundle.remove()
             raise
@@ -72,38 +66,12 @@ class Containers(NamedTuple):
         journal.note(self.directory, "create", identifier, name, image=container.image)
         return container
 
-    def _take_name(self, name: str, identifier: str) -> None:
-        try:
-            os.symlink(identifier, f"{self.directory}/names/{name}")
-        except FileExistsError:
-            owner = os.readlink(f"{self.directory}/names/{name}")
-            if not os.path.exists(f"{self.directory}/{owner}"):  # its owner was removed by a process that was killed
-                _unlink(f"{self.directory}/names/{name}")
-                return self._take_name(name, identifier)
-            raise NameTaken(
-                f"the name {name} is taken",
-                f"by container {owner[:12]}",
-                f"remove that one first: mydocker remove {name}",
-            ) from None
-
     def bundle(self, reference: str) -> Bundle:
         """Return the bundle of the container that `reference` names: a name, an id, or the unique beginning of one.
 
         Raise NotFound for none, UsageError for several.
         """
-        if _is_name(reference):
-            try:
-                return Bundle(self.directory, os.readlink(f"{self.directory}/names/{reference}"))
-            except FileNotFoundError:
-                pass
-        found = []
-        if reference and _HEX.issuperset(reference):
-            found = [bundle for bundle in bundles(self.directory) if bundle.id.startswith(reference)]
-        if not found:
-            raise NotFound(f"no such container: {reference}", hint="`mydocker ps` lists all containers")
-        if len(found) > 1:
-            raise UsageError(f"{reference} is the beginning of {len(found)} container ids", hint="give more digits")
-        return found[0]
+        return naming.find(self.directory, reference)
 
     def find(self, reference: str) -> Container:
         """Return the container that `reference` names, as it is now; see `bundle`."""
@@ -128,15 +96,15 @@ class Containers(NamedTuple):
 
     def rename(self, reference: str, name: str) -> None:
         """Give a container another name. Raise NameTaken."""
-        _check_name(name)
+        naming.check(name)
         bundle = self.bundle(reference)
         with bundle.changing():
             container = self._read(bundle)
             if container.name == name:
                 return
-            self._take_name(name, bundle.id)
+            naming.take(self.directory, name, bundle.id)
             bundle.write(container._replace(name=name))
-            _unlink(f"{self.directory}/names/{container.name}")
+            naming.give_back(self.directory, container.name, bundle.id)
 
     def remove(self, reference: str, *, force: bool = False) -> Container:
         """Remove a container and everything in it; a running one only with `force`, which kills it. Raise Busy."""
@@ -149,7 +117,7 @@ class Containers(NamedTuple):
             ending.kill_and_wait(bundle)
         post = self.take_post(bundle)
         try:
-            self._erase(bundle, container)
+            remains.erase(bundle, container)
         finally:
             bundle.release(post)
         return container
@@ -163,19 +131,6 @@ class Containers(NamedTuple):
             return
         if container.auto_remove and container.state.status == CREATED and not bundle.is_kept():
             self.remove(identifier)
-
-    def _erase(self, bundle: Bundle, container: Container) -> None:
-        name = f"{self.directory}/names/{container.name}"
-        if os.path.islink(name) and os.readlink(name) == bundle.id:
-            _unlink(name)
-        bundle.remove()
-        for path in container.disposable if container.auto_remove else ():
-            folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                remove_tree(folder, os.path.basename(path).encode())
-            finally:
-                os.close(folder)
-        journal.note(self.directory, "destroy", bundle.id, container.name)
 
     # Running ---------------------------------------------------------------------------------------------------------
 
@@ -220,7 +175,7 @@ class Containers(NamedTuple):
         try:
             container = bundle.read()
             if container.auto_remove:
-                self._erase(bundle, container)
+                remains.erase(bundle, container)
         except FileNotFoundError:
             pass
         bundle.release(post)
@@ -391,91 +346,18 @@ class Containers(NamedTuple):
             raise Busy(f"container {reference} is not running")
         return tuple(usage.processes(group_of(bundle)))
 
-    @contextmanager
-    def rootfs_fd(self, reference: str) -> Iterator[int]:
-        """Yield the container's root directory as a descriptor: its live one when it runs, else the layers merged."""
+    def rootfs_fd(self, reference: str, *, volumes: bool = False) -> AbstractContextManager[int]:
+        """Give the container's root directory as a descriptor: its live one when it runs, else its layers merged.
+
+        `volumes` asks for what is mounted into it as well; a running one shows that in any case.
+        """
+        from mydocker.runtime import interior
+
         bundle = self.bundle(reference)
-        container = self._read(bundle)
-        process = ending.open_process(container.state)
-        if process is not None:
-            try:
-                root = os.open(f"/proc/{container.state.pid}/root", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-                alive = ending.open_process(container.state)
-            finally:
-                os.close(process)
-            if alive is not None:
-                os.close(alive)
-                try:
-                    yield root
-                finally:
-                    os.close(root)
-                return
-            os.close(root)
-        if container.rootfs:
-            stopped = rootfs.overlay_fd((container.rootfs,))
-        else:
-            stopped = rootfs.overlay_fd(container.lower, bundle.file("upper"), bundle.file("work"))
-        with stopped as merged:
-            yield merged
+        return interior.opened(bundle, self._read(bundle), volumes=volumes)
 
     # After a kill -9 -------------------------------------------------------------------------------------------------
 
     def recover(self) -> tuple[str, ...]:
         """Put in order what killed keepers left; return the ids. Costs two directory reads when there is nothing."""
-        try:
-            kept = os.listdir(f"{self.directory}/kept")
-            gone = [entry.removeprefix(GONE) for entry in os.listdir(self.directory) if entry.startswith(GONE)]
-        except FileNotFoundError:
-            return ()
-        put_right: tuple[str, ...] = ()
-        for identifier in {*kept, *gone}:
-            bundle = Bundle(self.directory, identifier)
-            if bundle.is_kept():
-                continue
-            post = bundle.keep()
-            if post is None:
-                continue
-            try:
-                self._put_right(bundle)
-                put_right += (identifier,)
-            finally:
-                bundle.release(post)
-        return put_right
-
-    def _put_right(self, bundle: Bundle) -> None:
-        """Clear one bundle whose keeper is dead; its container died with it."""
-        try:
-            container = bundle.read()
-            group = group_of(bundle)
-        except (FileNotFoundError, StoreError, KeyError):
-            # Never finished, so nobody was told about it; or half removed.
-            bundle.remove()
-            return
-        keeping.Hook(container.hook, bundle.path, container.hook_arguments).detach()
-        group.remove()
-        if container.auto_remove:
-            self._erase(bundle, container)
-        elif container.is_running:
-            why = "its keeper was killed"
-            state = container.state._replace(
-                status=EXITED, pid=0, ticks=0, finished=time.time(), exit_status=_LOST, error=why
-            )
-            bundle.write_state(state)
-
-
-def _is_name(text: str) -> bool:
-    return bool(text) and text[0] in _NAME_FIRST and _NAME_REST.issuperset(text) and len(text) <= 128
-
-
-def _check_name(name: str) -> None:
-    if not _is_name(name):
-        raise UsageError(
-            f"{name!r} cannot be a container's name", hint="letters, digits, and after the first one also _ . -"
-        )
-
-
-def _unlink(path: str) -> None:
-    try:
-        os.unlink(path)
-    except FileNotFoundError:
-        return
+        return remains.recover(self.directory)

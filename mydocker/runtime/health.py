@@ -6,10 +6,10 @@ import os
 import select
 import signal
 import time
-from typing import TYPE_CHECKING
 
 from mydocker.errors import MydockerError
 from mydocker.runtime import joining, launch
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mydocker.runtime.bundle import Bundle

@@ -6,12 +6,9 @@ it can be shown (`describe`) and sent to another process.
 
 from __future__ import annotations
 
-import os
-import stat
-
-from mydocker.errors import RuntimeFailure, UsageError
+from mydocker.errors import UsageError
 from mydocker.linux import capabilities, mounts, namespaces, seccomp
-from mydocker.runtime import spec
+from mydocker.runtime import entries, spec
 from mydocker.runtime.rootfs import Overlay, RootFs
 from mydocker.values import TYPE_CHECKING, NamedTuple
 
@@ -21,28 +18,6 @@ if TYPE_CHECKING:
     Operation = tuple[Any, ...]
 
 
-_ATTRIBUTES = {
-    "ro": mounts.ATTR_RDONLY,
-    "nosuid": mounts.ATTR_NOSUID,
-    "nodev": mounts.ATTR_NODEV,
-    "noexec": mounts.ATTR_NOEXEC,
-    "noatime": mounts.ATTR_NOATIME,
-    "strictatime": mounts.ATTR_STRICTATIME,
-    "nodiratime": mounts.ATTR_NODIRATIME,
-}
-_DEFAULTS = frozenset(
-    ["rw", "suid", "dev", "exec", "relatime", "defaults", "diratime", "async", "atime", "bind", "rbind"]
-)
-_PROPAGATION = {
-    "private": mounts.MS_PRIVATE,
-    "rprivate": mounts.MS_PRIVATE | mounts.MS_REC,
-    "slave": mounts.MS_SLAVE,
-    "rslave": mounts.MS_SLAVE | mounts.MS_REC,
-    "shared": mounts.MS_SHARED,
-    "rshared": mounts.MS_SHARED | mounts.MS_REC,
-    "unbindable": mounts.MS_UNBINDABLE,
-    "runbindable": mounts.MS_UNBINDABLE | mounts.MS_REC,
-}
 _LINKS = (
     ("/proc/self/fd", "/dev/fd"),
     ("/proc/self/fd/0", "/dev/stdin"),
@@ -117,7 +92,7 @@ def make(
     if flags & namespaces.CLONE_NEWUTS and (document.get("hostname") or document.get("domainname")):
         plan.append(("hostname", document.get("hostname", ""), document.get("domainname", "")))
     plan += _process_limits(document["process"])
-    plan.append(("propagation", _PROPAGATION[linux.get("rootfsPropagation") or "rslave"] | mounts.MS_REC))
+    plan.append(("propagation", entries.PROPAGATION[linux.get("rootfsPropagation") or "rslave"] | mounts.MS_REC))
     plan += _file_systems(document, rootfs, cgroup_mounts, size)
     if wait_for_parent:
         plan.append(("ready",))
@@ -126,7 +101,7 @@ def make(
     plan.append(("workdir", document["process"]["cwd"]))
     plan += [("readonly", tuple(linux["readonlyPaths"]))] if linux.get("readonlyPaths") else []
     plan += [("mask", tuple(linux["maskedPaths"]))] if linux.get("maskedPaths") else []
-    after = _PROPAGATION[linux["rootfsPropagation"]] if linux.get("rootfsPropagation") else 0
+    after = entries.PROPAGATION[linux["rootfsPropagation"]] if linux.get("rootfsPropagation") else 0
     plan.append(("pivot", after, bool(document["root"].get("readonly"))))
     plan += _program(document, die_with_parent)
     return Launch(tuple(plan), pid_namespace)
@@ -204,16 +179,16 @@ def _file_systems(
     requests: list[Operation] = []
     for entry in document.get("mounts", ()):
         if entry.get("type") == "cgroup":
-            requests += _cgroup_requests(entry, cgroup_mounts)
+            requests += entries.cgroup_requests(entry, cgroup_mounts)
         else:
-            requests.append(_request(entry))
-    stubs = _stubs(requests)
+            requests.append(entries.request(entry))
+    stubs = entries.stubs(requests)
     if isinstance(rootfs, Overlay):
         plan: list[Operation] = [("overlay", rootfs.lower, rootfs.upper, rootfs.work, rootfs.init, stubs)]
     else:
         plan = [("directory", rootfs.path, stubs)]
     plan += [("mount", *request) for request in requests]
-    plan += [("restrict", "/sys/fs/cgroup", mounts.ATTR_RDONLY)] if _is_readonly_tree(requests) else []
+    plan += [("restrict", "/sys/fs/cgroup", mounts.ATTR_RDONLY)] if entries.is_readonly_tree(requests) else []
     if any(request[0] == "/dev" and request[1] != "bind" for request in requests):
         plan += [("device", path, "c", major, minor, 0o666, 0, 0) for path, major, minor in _NODES]
         plan += [
@@ -235,84 +210,6 @@ def _device(entry: dict[str, Any]) -> Operation:
         "device", entry["path"], entry["type"], *numbers,
         entry.get("fileMode", 0o666), entry.get("uid", 0), entry.get("gid", 0),
     )  # fmt: skip
-
-
-def _request(entry: dict[str, Any]) -> Operation:
-    """Return a mount's fields: target, kind, source, attributes, propagation, options, recursive, is a directory."""
-    words = entry.get("options") or ()
-    bind = entry.get("type") == "bind" or "bind" in words or "rbind" in words
-    source = entry.get("source") or ""
-    attributes, propagation, data = 0, 0, []
-    for word in words:
-        if word in _ATTRIBUTES:
-            attributes |= _ATTRIBUTES[word]
-        elif word in _PROPAGATION:
-            propagation = _PROPAGATION[word]
-        elif word not in _DEFAULTS:
-            key, equals, value = word.partition("=")
-            data.append((key, value if equals else None))
-    if bind and data:
-        raise UsageError(f"cannot mount {source} on {entry['destination']}", f"a bind mount has no option {data[0][0]}")
-    target = "/" + os.path.normpath(entry["destination"]).strip("/")
-    if target == "/":
-        raise UsageError(f"cannot mount {source} on /", "the root directory is the image's")
-    kind = "bind" if bind else entry["type"]
-    return (
-        target,
-        kind,
-        source,
-        attributes,
-        propagation,
-        tuple(data),
-        "bind" not in words,
-        _is_directory(kind, source),
-    )
-
-
-def _is_directory(kind: str, source: str) -> bool:
-    if kind != "bind":
-        return True
-    try:
-        return stat.S_ISDIR(os.stat(source).st_mode)
-    except OSError as err:
-        raise RuntimeFailure(f"cannot mount {source}", err.strerror or str(err), "the source has to exist") from err
-
-
-def _cgroup_requests(entry: dict[str, Any], cgroup_mounts: tuple[tuple[str, str], ...]) -> list[Operation]:
-    """Show the control groups inside: version 2 as it is, version 1 as a directory with one mount per hierarchy."""
-    target, attributes = entry["destination"], _request({**entry, "type": "tmpfs"})[3]
-    if not cgroup_mounts:
-        return []
-    if cgroup_mounts[0][0] == "":
-        return [(target, "cgroup2", "cgroup", attributes, 0, (), False, True)]
-    base = (target, "tmpfs", "tmpfs", attributes & ~mounts.ATTR_RDONLY, 0, (("mode", "755"),), False, True)
-    found: list[Operation] = [base]
-    for controllers, name in cgroup_mounts:
-        options = tuple(_option(word) for word in controllers.split(","))
-        found.append((f"{target}/{name}", "cgroup", "cgroup", attributes, 0, options, False, True))
-    return found
-
-
-def _is_readonly_tree(requests: list[Operation]) -> bool:
-    """Tell whether version 1 hierarchies are shown read-only: then the directory that holds them becomes so, too."""
-    return any(request[1] == "cgroup" and request[3] & mounts.ATTR_RDONLY for request in requests)
-
-
-def _option(word: str) -> tuple[str, str | None]:
-    key, equals, value = word.partition("=")
-    return key, value if equals else None
-
-
-def _stubs(requests: list[Operation]) -> tuple[tuple[str, bool], ...]:
-    """Return the mount points that lie in the root file system itself, not in something mounted before them."""
-    found: list[tuple[str, bool]] = []
-    covered: list[str] = []
-    for request in requests:
-        target = request[0]
-        if not any(target.startswith(above + "/") for above in covered):
-            found.append((target, request[-1]))
-        covered.append(target)
-    return tuple(found)
 
 
 def _user(document: dict[str, Any]) -> list[Operation]:

@@ -7,7 +7,7 @@ them escapes what it writes. Schema of the JSON form: docs/build.md.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -7,7 +7,7 @@ An edge to another lane leaves its node sideways and runs in the gaps between la
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from mydocker.build.graph import Edge, Graph, Node

@@ -6,10 +6,10 @@ Colours follow the reader's choice of a light or dark screen; each state has its
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING
 
 from mydocker.build.graph import layout
 from mydocker.build.graph.text import facts, fitted, plain
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

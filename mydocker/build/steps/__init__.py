@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
-
 from mydocker.dockerfile import instructions as ins
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from mydocker.build.executor import Workshop
     from mydocker.build.plan import Step
 
+    class Handler(Protocol):
+        """What the executor asks of a kind of step."""
 
-class Handler(Protocol):
-    """What the executor asks of a kind of step."""
+        def sees_parent(self, step: Step) -> bool:
+            """Tell whether the step's result depends on what it stands on."""
 
-    def sees_parent(self, step: Step) -> bool:
-        """Tell whether the step's result depends on what it stands on."""
+        def key_parts(self, step: Step, shop: Workshop) -> dict[str, str]:
+            """Return the parts of the step's key besides its text and its parent."""
 
-    def key_parts(self, step: Step, shop: Workshop) -> dict[str, str]:
-        """Return the parts of the step's key besides its text and its parent."""
+        def run(self, step: Step, shop: Workshop, below: tuple[str, ...], place: str) -> None:
+            """Carry the step out: leave its changes in `place`/upper, over the snapshots `below` (topmost first).
 
-    def run(self, step: Step, shop: Workshop, below: tuple[str, ...], place: str) -> None:
-        """Carry the step out: leave its changes in `place`/upper, over the snapshots `below` (topmost first).
-
-        `place` also holds `work` for overlayfs, and anything else that has to be gone afterwards.
-        """
+            `place` also holds `work` for overlayfs, and anything else that has to be gone afterwards.
+            """
 
 
 def handler_for(step: Step) -> Handler:

@@ -12,19 +12,17 @@ from __future__ import annotations
 import os
 import posixpath
 import stat
-from typing import TYPE_CHECKING, NamedTuple
 
-from mydocker.build.contents import Wanted, content_of
 from mydocker.build.keys import digest_of
 from mydocker.build.placing import Manner, Placer
-from mydocker.build.selection import Rules, pick
-from mydocker.dockerfile import globs
+from mydocker.build.selection import EVERYTHING, pick
 from mydocker.errors import BuildFailed, NotFound
 from mydocker.image.locks import locked
 from mydocker.linux import mounts as kernel
 from mydocker.linux.lookup import open_in_root
 from mydocker.runtime.options import Mount
 from mydocker.runtime.rootfs import overlay_fd
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
@@ -35,7 +33,6 @@ if TYPE_CHECKING:
     from mydocker.build.tree import Tree
     from mydocker.dockerfile import instructions as ins
 
-_EVERYTHING = Rules(globs.match, lambda path: False, lambda pattern, path: False)
 _SECRETS = "/run/secrets"
 _AGENT = "/run/buildkit/ssh_agent.{}"  # the path that BuildKit made customary
 
@@ -45,21 +42,6 @@ class Made(NamedTuple):
 
     mounts: tuple[Mount, ...] = ()
     env: tuple[str, ...] = ()
-
-
-def key_parts(number: int, mount: ins.Mount, step: Step, shop: Workshop) -> dict[str, str]:
-    """Return the parts of the step's key that this mount brings."""
-    label = f"mount {number}"
-    shape = f"{mount.type} {mount.target} {mount.source} {mount.id} {mount.read_only} {mount.env}"
-    parts = {label: shape}
-    if mount.type != "bind":
-        return parts
-    tree = shop.trees.open(step.sources[mount.from_])
-    if tree.identity:
-        parts[f"{label} content"] = tree.identity
-        return parts
-    wanted = Wanted(f"{shop.trees.slot} {step.id} {label}", (mount.source or "/",), _EVERYTHING)
-    return {**parts, f"{label} content": content_of(tree, wanted, shop.trees.cache)}
 
 
 def make(number: int, mount: ins.Mount, step: Step, shop: Workshop, place: str, stack: ExitStack) -> Made:
@@ -103,7 +85,7 @@ def _copied(tree: Tree, mount: ins.Mount, directory: str) -> str:
     root = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         placer = Placer(root, Manner())
-        picked = pick(tree, mount.source or "/", _EVERYTHING)
+        picked = pick(tree, mount.source or "/", EVERYTHING)
         for one in picked:
             placer.place(tree, one, "/all" if one.root.is_dir else f"/{one.name}")
         return f"{directory}/{'all' if picked[0].root.is_dir else picked[0].name}"
@@ -178,7 +160,7 @@ def _fill(directory: str, mount: ins.Mount, step: Step, shop: Workshop) -> None:
     tree = shop.trees.open(step.sources[mount.from_])
     root = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        for picked in pick(tree, mount.source or "/", _EVERYTHING):
+        for picked in pick(tree, mount.source or "/", EVERYTHING):
             Placer(root, Manner()).place(tree, picked, "/")
     finally:
         os.close(root)

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from mydocker.build.owners import owner_of
-from mydocker.build.placing import Manner, Placer
-from mydocker.build.tree import resolve
 from mydocker.dockerfile import instructions as ins
-from mydocker.runtime.rootfs import overlay_fd
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mydocker.build.executor import Workshop
@@ -29,6 +24,11 @@ class WorkdirHandler:
 
     def run(self, step: Step, shop: Workshop, below: tuple[str, ...], place: str) -> None:
         """Make the directory and those above it."""
+        from mydocker.build.owners import owner_of
+        from mydocker.build.placing import Manner, Placer
+        from mydocker.build.tree import resolve
+        from mydocker.runtime.rootfs import overlay_fd
+
         assert isinstance(step.instruction, ins.Workdir)
         with overlay_fd(below, f"{place}/upper", f"{place}/work") as root:
             owner = owner_of(root, step.user, shop.reporter) if step.user else (0, 0)

@@ -5,7 +5,7 @@ The rules and where they come from are in `rules`; `lint` runs them all, `fix` a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mydocker.dockerfile.ignore import Matcher

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from mydocker.dockerfile import globs
 from mydocker.dockerfile.instructions import Add, Copy
 from mydocker.dockerfile.lint.finding import Edit, Fix
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mydocker.dockerfile.lint.subject import Findings, Subject

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from mydocker.dockerfile.instructions import (
     Cmd,
@@ -17,6 +16,7 @@ from mydocker.dockerfile.instructions import (
     Workdir,
 )
 from mydocker.dockerfile.lint.finding import Edit, Fix
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mydocker.dockerfile.lint.subject import Findings, Subject

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from mydocker.dockerfile.instructions import Run, ShellForm
 from mydocker.dockerfile.lint import shell
 from mydocker.dockerfile.lint.finding import Edit, Finding, Fix
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

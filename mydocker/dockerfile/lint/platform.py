@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from mydocker.dockerfile.lint.finding import Finding
 from mydocker.dockerfile.lint.rules import RULES
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mydocker.dockerfile.source import Source

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
-
 from mydocker.dockerfile import stages
 from mydocker.dockerfile.expansion import expand
 from mydocker.dockerfile.instructions import Run
@@ -12,6 +10,7 @@ from mydocker.dockerfile.lint.selection import Selection, local_selections, sele
 from mydocker.dockerfile.lint.subject import Subject
 from mydocker.dockerfile.parsing import read_syntax
 from mydocker.errors import DockerfileError, DockerfileErrors
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

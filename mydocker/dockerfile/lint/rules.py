@@ -9,9 +9,8 @@ refused as a mistake here (DL1000, DL3061), and ShellCheck, which is a tool of i
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from mydocker.dockerfile.lint.finding import ERROR, INFO, WARNING
+from mydocker.values import NamedTuple
 
 _DOCKER = "https://docs.docker.com/go/dockerfile/rule/"
 _HADOLINT = "https://github.com/hadolint/hadolint/wiki/"

@@ -7,9 +7,9 @@ programs are called with which words. Anything it cannot read it leaves out.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
 
 from mydocker.dockerfile.instructions import Run, Shell
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from mydocker.dockerfile import words
 from mydocker.dockerfile.instructions import Cmd, Copy, Entrypoint, Healthcheck, User
@@ -11,6 +10,7 @@ from mydocker.dockerfile.lint.finding import Edit, Fix
 from mydocker.dockerfile.lint.selection import local_selections
 from mydocker.dockerfile.suggest import did_you_mean
 from mydocker.errors import DockerfileError
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mydocker.dockerfile.instructions import Instruction

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
 
 from mydocker.dockerfile import scope
 from mydocker.dockerfile.expansion import expand
@@ -13,6 +12,7 @@ from mydocker.dockerfile.instructions import Arg, Env
 from mydocker.dockerfile.lint.finding import Edit, Finding, Fix
 from mydocker.dockerfile.lint.rules import RULES
 from mydocker.errors import DockerfileError
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from mydocker.dockerfile.expansion import Expanded

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from mydocker.dockerfile import words
 from mydocker.dockerfile.instructions import Arg, Env
 from mydocker.dockerfile.suggest import nearest
 from mydocker.errors import DockerfileError
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

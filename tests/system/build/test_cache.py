@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,7 +33,7 @@ class Bench:
             (self.context / name).write_text(text)
 
     def build(self, **changes: object) -> BuildResult:
-        return Engine(str(self.store)).build(replace(self.request, **changes))  # type: ignore[arg-type]
+        return Engine(str(self.store)).build(self.request._replace(**changes))  # type: ignore[arg-type]
 
     def outcomes(self, **changes: object) -> list[str]:
         return [step.outcome for step in self.build(**changes).steps]

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mydocker.errors import ImageError
-from mydocker.image.layers import EMPTY, Expected
+from mydocker.image.digest import EMPTY
+from mydocker.image.layers import Expected
 from tests.system.image.trees import Fact, describe, make_museum, write
 
 if TYPE_CHECKING:

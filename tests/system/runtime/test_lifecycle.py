@@ -358,6 +358,28 @@ def test_cp_both_ways(box: CommandLine, tmp_path: Path) -> None:
     assert box.run("cp", "copy:/nothing", tmp_path).returncode == 1
 
 
+def test_cp_of_a_stopped_container_sees_its_volumes_as_it_would_itself(box: CommandLine, tmp_path: Path) -> None:
+    bound = tmp_path / "bound"
+    bound.mkdir()
+    (bound / "page").write_text("of the host")
+    (bound / "way").symlink_to("/etc/passwd")
+    (tmp_path / "new").write_text("new")
+    box("create", "--name", "stopped", "-v", f"{bound}:/srv/www", "-v", "keep:/data", "-v", f"{bound}:/ro:ro", "base")
+    box("cp", "stopped:/srv/www/page", tmp_path / "page")
+    assert (tmp_path / "page").read_text() == "of the host"
+    box("cp", "stopped:/data/seed", tmp_path / "seed")
+    assert (tmp_path / "seed").read_text() == "from the image\n"
+    box("cp", tmp_path / "new", "stopped:/srv/www/new")
+    assert (bound / "new").read_text() == "new"
+    assert box.run("cp", tmp_path / "new", "stopped:/ro/other").returncode != 0
+    assert not (bound / "other").exists()
+    box("cp", "stopped:/srv", tmp_path / "whole")
+    assert (tmp_path / "whole" / "www" / "page").read_text() == "of the host"
+    assert os.readlink(tmp_path / "whole" / "www" / "way") == "/etc/passwd"
+    identifier = json.loads(box("inspect", "stopped"))[0]["id"]
+    assert list((box.root / "containers" / identifier / "upper").iterdir()) == []
+
+
 def test_ps_filters(box: CommandLine) -> None:
     box("run", "-d", "--name", "up", "--label", "tier=web", "base", "sleep", "60")
     box.run("run", "--name", "down", "base", "false")

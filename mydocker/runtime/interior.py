@@ -1,0 +1,115 @@
+"""A container's root directory, for those who copy files from and to it: as it sees it itself.
+
+A running container's is the root of its first process. A stopped one's is put together from its layers. With volumes,
+that happens in a mount namespace of its own, which lives as long as somebody holds it open: nothing appears on the
+host, and a path is looked up as the container would, through volumes and links alike.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from contextlib import contextmanager
+
+from mydocker.errors import RuntimeFailure
+from mydocker.linux import mounts, namespaces
+from mydocker.runtime import ending, entries, mounting
+from mydocker.runtime.rootfs import overlay_fd
+from mydocker.values import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mydocker.runtime.bundle import Bundle
+    from mydocker.runtime.record import Container
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_CLONE_FS = 0x200
+
+
+@contextmanager
+def opened(bundle: Bundle, container: Container, *, volumes: bool) -> Iterator[int]:
+    """Yield a descriptor of the container's root directory; `volumes` asks for what is mounted into a stopped one."""
+    live = _live(container)
+    if live is not None:
+        try:
+            yield live
+        finally:
+            os.close(live)
+    elif volumes:
+        with _with_volumes(bundle, container) as root:
+            yield root
+    else:
+        layers = (container.rootfs,) if container.rootfs else container.lower
+        above = () if container.rootfs else (bundle.file("upper"), bundle.file("work"))
+        with overlay_fd(layers, *above) as merged:
+            yield merged
+
+
+def _live(container: Container) -> int | None:
+    """Return the root of the container's process, None when it does not run."""
+    process = ending.open_process(container.state)
+    if process is None:
+        return None
+    try:
+        root = os.open(f"/proc/{container.state.pid}/root", _DIRECTORY)
+    except FileNotFoundError:
+        return None
+    finally:
+        os.close(process)
+    alive = ending.open_process(container.state)  # it was the very process, if it is still there
+    if alive is None:
+        os.close(root)
+        return None
+    os.close(alive)
+    return root
+
+
+@contextmanager
+def _with_volumes(bundle: Bundle, container: Container) -> Iterator[int]:
+    found: list[int] = []
+    failed: list[OSError] = []
+
+    def assemble() -> None:
+        try:
+            namespaces.unshare(_CLONE_FS | namespaces.CLONE_NEWNS)
+            mounts.mount(None, "/", None, mounts.MS_PRIVATE | mounts.MS_REC)
+            found.append(os.open("/proc/thread-self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC))
+            found.append(_assemble(bundle, container))
+        except OSError as err:
+            failed.append(err)
+
+    # A mount namespace belongs to a thread, and this one's shall not change.
+    thread = threading.Thread(target=assemble)
+    thread.start()
+    thread.join()
+    try:
+        if failed:
+            raise RuntimeFailure(
+                f"cannot look into container {container.name}", f"{failed[0].filename or 'mount'}: {failed[0].strerror}"
+            ) from failed[0]
+        yield found[-1]
+    finally:
+        for descriptor in found:
+            os.close(descriptor)
+
+
+def _assemble(bundle: Bundle, container: Container) -> int:
+    """Attach the root and what is bound into it, here; return the root directory."""
+    requests, stubs = entries.binds(bundle.document())
+    if container.rootfs:
+        tree = mounting.directory_root(container.rootfs, stubs)
+    else:
+        tree = mounting.overlay_root(
+            container.lower, bundle.file("upper"), bundle.file("work"), bundle.file("init"), stubs
+        )
+    # On a directory that nobody looks into now: the files that are bound in lie beside it.
+    place = os.open(bundle.file("init"), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        mounts.attach(tree, place, bundle.file("init"))
+        for request in requests:
+            mounting.mount(tree, request)
+        return os.open(".", _DIRECTORY, dir_fd=tree)
+    finally:
+        os.close(place)
+        os.close(tree)
