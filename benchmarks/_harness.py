@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 
+# An installed program has its modules compiled; told not to keep them, Python would compile all of them at each start.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 class Contender(NamedTuple):
     """One way of doing the thing: `run` is timed, `before` is not. `why_not` says what is missing, if something is."""
 
@@ -42,7 +46,7 @@ def command(
 
     def run() -> None:
         done = subprocess.run(
-            words, env={**os.environ, **(env or {})}, cwd=cwd, capture_output=True, stdin=subprocess.DEVNULL
+            words, env={**ENVIRONMENT, **(env or {})}, cwd=cwd, capture_output=True, stdin=subprocess.DEVNULL
         )
         if done.returncode:
             sys.exit(f"{' '.join(words)} ended with {done.returncode}:\n{done.stderr.decode(errors='replace')[-2000:]}")
