@@ -98,17 +98,41 @@ class Bundle(NamedTuple):
     def keep(self) -> int | None:
         """Become the keeper: return a descriptor that holds the post until it is closed, None when it is taken."""
         while True:
-            descriptor = os.open(self.post, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                os.close(descriptor)
-                return None
-            # The keeper before us may have unlinked the file between our two calls: then we hold nothing.
-            with suppress(FileNotFoundError):
-                if os.path.samestat(os.fstat(descriptor), os.stat(self.post)):
-                    return descriptor
+            with suppress(FileExistsError):
+                return self._new_post()
+            with suppress(FileNotFoundError):  # its keeper has just left
+                return self.inherit()
+
+    def _new_post(self) -> int:
+        """Make the post. It is locked before it can be seen: who asks for a keeper meanwhile must not be in the way."""
+        descriptor = os.open(f"{self.top}/kept", os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            # Python follows the link to the file only if a folder is given, here unused (open(2), O_TMPFILE).
+            os.link(f"/proc/self/fd/{descriptor}", self.post, src_dir_fd=descriptor)
+        except BaseException:
             os.close(descriptor)
+            raise
+        return descriptor
+
+    def inherit(self) -> int | None:
+        """Take the post that a killed keeper left; None when a living one holds it.
+
+        Raise FileNotFoundError when there is none.
+        """
+        descriptor = os.open(self.post, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(descriptor), os.stat(self.post)):
+                return descriptor
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        except FileNotFoundError:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+        return None  # a new keeper's already
 
     def is_kept(self) -> bool:
         """Tell whether a living process keeps this container."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 
 from mydocker.errors import Busy, MydockerError, NotFound
 from mydocker.runtime import ending, journal, naming, remains, spec
@@ -114,10 +115,13 @@ class Containers(NamedTuple):
             if not force:
                 hint = f"`mydocker stop {container.name}` stops it, `remove -f` kills it"
                 raise Busy(f"cannot remove {container.name}", "it is running", hint)
-            ending.kill_and_wait(bundle)
+            with suppress(FileNotFoundError):  # its keeper removes it, when it was made to be removed at its end
+                ending.kill_and_wait(bundle)
+            ending.await_keeper(bundle)
         post = self.take_post(bundle)
         try:
-            remains.erase(bundle, container)
+            if os.path.exists(bundle.path):
+                remains.erase(bundle, container)
         finally:
             bundle.release(post)
         return container

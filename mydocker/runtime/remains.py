@@ -38,9 +38,8 @@ def recover(top: str) -> tuple[str, ...]:
     done: tuple[str, ...] = ()
     for identifier in {*kept, *gone}:
         bundle = Bundle(top, identifier)
-        if bundle.is_kept():
-            continue
-        post = bundle.keep()
+        # What is living is asked only: to try its post would keep out a starter for a moment.
+        post = None if bundle.is_kept() else bundle.keep() if identifier in gone else _inherit(bundle)
         if post is None:
             continue
         try:
@@ -49,6 +48,13 @@ def recover(top: str) -> tuple[str, ...]:
         finally:
             bundle.release(post)
     return done
+
+
+def _inherit(bundle: Bundle) -> int | None:
+    try:
+        return bundle.inherit()
+    except FileNotFoundError:  # its keeper has just left, everything in order
+        return None
 
 
 def _put_right(bundle: Bundle) -> None:

@@ -178,6 +178,24 @@ def test_names_are_unique_and_references_may_be_beginnings(box: CommandLine) -> 
     assert set(box("ps", "-q").split()) == {each["id"][:12] for each in json.loads(box("inspect", "one", "two"))}
 
 
+def test_those_that_remove_themselves_can_be_removed_by_force(box: CommandLine) -> None:
+    ids = [box("run", "-d", "--rm", "base", "sleep", "100").strip() for _ in range(12)]
+    assert box("remove", "-f", *ids).split() == ids
+    assert box("ps", "-q") == ""
+
+
+def test_many_started_at_once_do_not_take_one_another_for_running(box: CommandLine) -> None:
+    words = box.words("run", "-d", "base", "sleep", "100")
+    started = [
+        subprocess.Popen(words, env=box.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(20)
+    ]
+    said = [each.communicate() for each in started]
+    assert [complaint for _, complaint in said] == [""] * len(started)
+    assert len(box("ps", "--running", "-q").split()) == len(started)
+    box("remove", "-f", *(identifier.strip() for identifier, _ in said))
+
+
 def test_a_running_container_is_removed_by_force_only(box: CommandLine) -> None:
     box("run", "-d", "--name", "busy", "base", "sleep", "60")
     done = box.run("remove", "busy")
