@@ -105,7 +105,12 @@ class Busy(MydockerError):
 
 
 class BuildFailed(PlacedError):
-    """A step of a build failed; the message shows its instruction."""
+    """A step of a build failed; the message shows its instruction.
+
+    `kept` is the id under which what the step had written is kept (see `mydocker.build.failures`), "" when it is not.
+    """
+
+    kept = ""
 
 
 class ImageError(MydockerError):

@@ -73,6 +73,7 @@ class Executor:
         self._why: dict[str, str] = {}
         self._settled: dict[str, Settled] = {}
         self._failed: dict[str, StepOutcome] = {}
+        self._kept: dict[str, str] = {}
         self._began = time.monotonic()
         self._unknown: set[str] = set()  # in a dry run: steps whose result only a run would tell
         self._idle = threading.Condition()
@@ -108,7 +109,9 @@ class Executor:
         try:
             key = self._key(step)
         except MydockerError as error:
-            raise _placed(step, error) from error
+            if not self._dry:
+                self._keep_unstarted(step, error)
+            raise self._placed(step, error) from error
         if step.no_cache:
             self._why[step.id] = "the cache was not asked (--no-cache)"
         elif self._find(step, key):
@@ -186,7 +189,7 @@ class Executor:
             at = began - self._began
             story = StepOutcome(step.id, step.text, step.stage, step.line, "failed", str(error), seconds, began=at)
             self._failed[step.id] = story
-            raise _placed(step, error) from error
+            raise self._placed(step, error) from error
         seconds = time.monotonic() - began
         key = self._keys[step.id]
         self._cache.put(key.digest, Result(layer.diff_id, layer.blob.digest, layer.blob.size, seconds, key.parts))
@@ -200,8 +203,34 @@ class Executor:
             for directory in (upper, work):
                 os.mkdir(directory, 0o755)
                 os.chmod(directory, 0o755)
-            handler.run(step, self._workshop, below, place)
+            try:
+                handler.run(step, self._workshop, below, place)
+            except MydockerError as error:
+                self._keep(step, place, error)
+                raise
             return self._store.layers.commit_upper(upper, below, step.epoch)
+
+    def _keep(self, step: Step, place: str, error: MydockerError) -> None:
+        """Keep what a failing step saw and wrote, unless it was only interrupted."""
+        if not self._stopping:
+            from mydocker.build import failures
+
+            layout, request = self._store.layout, self._workshop.request
+            self._kept[step.id] = failures.keep(layout, step, request, self.stack, place, str(error))
+
+    def _keep_unstarted(self, step: Step, error: MydockerError) -> None:
+        with self._store.layout.workspace("step") as place:
+            os.mkdir(f"{place}/upper", 0o755)
+            os.chmod(f"{place}/upper", 0o755)
+            self._keep(step, place, error)
+
+    def _placed(self, step: Step, error: MydockerError) -> BuildFailed:
+        """Return an error of a step with the line of the Dockerfile that the step is, and where to look further."""
+        placed = _placed(step, error)
+        placed.kept = self._kept.get(step.id, "")
+        if placed.kept and not placed.hint:
+            placed.hint = f"`mydocker debug {placed.kept}` opens a shell where it failed"
+        return placed
 
     def _settle(self, step: Step, layer: Layer, outcome: str, why: str, seconds: float, saved: float) -> None:
         below = self.stack(step.ground)

@@ -41,6 +41,7 @@ CONTAINERS = "Containers"
 VERBS: tuple[Verb, ...] = (
     Verb("buildBase", "base", BUILDING, "make the base image, from an archive or from this host"),
     Verb("build", "build", BUILDING, "build an image from a Dockerfile"),
+    Verb("debug", "debug", BUILDING, "open a shell where a step of a build failed"),
     Verb("lint", "lint", BUILDING, "check a Dockerfile, and fix what can be fixed"),
     Verb("parse", "parse", BUILDING, "print a Dockerfile's syntax tree"),
     Verb("images", "images", IMAGES, "list images"),

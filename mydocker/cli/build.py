@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 
-from mydocker.errors import UsageError
+from mydocker.errors import BuildFailed, UsageError
 from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,9 +16,24 @@ if TYPE_CHECKING:
     from mydocker.cli.main import Context
 
 
+def secret_argument(parser: ArgumentParser) -> None:
+    """Declare `--secret`, which `build` and `debug` share."""
+    parser.add_argument(
+        "--secret", action="append", default=[], metavar="id=ID,src=FILE", help="a secret for RUN --mount=type=secret"
+    )
+
+
+def secrets_given(args: Namespace) -> tuple[Secret, ...]:
+    """Return the secrets of a command line; raises `UsageError`."""
+    return tuple(_secret(each) for each in args.secret)
+
+
 def build_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `build`."""
-    parser.epilog = "example: mydocker build -f dockerfile -t xx:0.01"
+    parser.epilog = (
+        "example: mydocker build -f dockerfile -t xx:0.01\n"
+        "With --debug, a step that fails at a terminal opens a shell where it failed."
+    )
     add = parser.add_argument
     add("context", nargs="?", metavar="CONTEXT", help="directory, git URL or - (default: the current directory)")
     add("-f", "--file", metavar="FILE", help="the Dockerfile (default: Dockerfile or dockerfile in CONTEXT; -: stdin)")
@@ -29,7 +44,7 @@ def build_arguments(parser: ArgumentParser) -> None:
     add("--build-context", action="append", default=[], metavar="NAME=DIR|IMAGE", help="one more thing to copy from")
     add("--target", action="append", default=[], metavar="STAGE", help="build this stage (default: the last)")
     add("--label", action="append", default=[], metavar="KEY=VALUE", help="add a label")
-    add("--secret", action="append", default=[], metavar="id=ID,src=FILE", help="a secret for RUN --mount=type=secret")
+    secret_argument(parser)
     add("--ssh", action="append", default=[], metavar="ID[=SOCKET]", help="an agent for RUN --mount=type=ssh")
     add("--platform", default="", metavar="OS/ARCH", help="platform to build for (default: this machine's)")
     add(
@@ -58,8 +73,16 @@ def build(args: Namespace, context: Context) -> int:
     if args.check:
         return _check(args, context)
     request = _request(args)
-    with _told(args, context):
-        result = context.engine.build(request)
+    try:
+        with _told(args, context):
+            result = context.engine.build(request)
+    except BuildFailed as error:
+        # With --debug somebody at a terminal is taken to where it failed.
+        if not (error.kept and getattr(args, "debug", False) and os.isatty(0)):
+            raise
+        context.out.error(error)
+        context.engine.debug(error.kept, secrets=request.secrets)
+        return error.exit_status
     if args.explain or args.dry_run:
         for step in result.steps:
             context.out.line(f"[{step.step}] {step.outcome}: {step.text}  ({step.why})")
@@ -150,7 +173,7 @@ def _request(args: Namespace) -> BuildRequest:
         build_args=dict(_build_arg(each) for each in args.build_arg if "=" in each or each in os.environ),
         contexts=dict(_pair(each, "--build-context") for each in args.build_context),
         labels=dict(_pair(each, "--label", optional=True) for each in args.label),
-        secrets=tuple(_secret(each) for each in args.secret),
+        secrets=secrets_given(args),
         ssh=dict(_agent(each) for each in args.ssh),
         platform=args.platform,
         network=args.network,

@@ -11,22 +11,18 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import time
 from _thread import get_ident
 from functools import cache
 from pathlib import Path
 
-from mydocker.dockerfile import grammars, instructions, stages, syntax, words
-from mydocker.dockerfile.lint import finding
+from mydocker.dockerfile import encoding, grammars, stages, words
 from mydocker.dockerfile.lint.selection import selection
-from mydocker.dockerfile.source import Source, Span
+from mydocker.dockerfile.source import Source
 from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from typing import Any
-
     from mydocker.dockerfile.lint.finding import Finding
     from mydocker.dockerfile.stages import Dockerfile
 
@@ -49,14 +45,6 @@ class Cached(NamedTuple):
     def findings_fail(self) -> bool:
         """Tell whether the file's `check` directive makes every finding an error."""
         return selection(self.dockerfile.directive("check")).error
-
-
-_KINDS: dict[str, Any] = {
-    kind.__name__: kind
-    for module in (syntax, instructions, stages, finding, words)
-    for kind in vars(module).values()
-    if isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields")
-} | {"Span": Span}
 
 
 def parse_cached(text: bytes, directory: str, filename: str = "Dockerfile") -> Cached:
@@ -121,16 +109,8 @@ def _changed(path: Path) -> float:
 def _encode(made: Cached, parsed: tuple[tuple[words.Key, tuple[words.Piece, ...]], ...]) -> bytes:
     one = made.dockerfile
     parts = (one.directives, one.escape, one.meta_args, one.stages, made.findings, parsed)
-    body = json.dumps([_plain(part) for part in parts], separators=(",", ":")).encode()
+    body = encoding.encode(parts)
     return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
-
-
-def _plain(value: Any) -> Any:
-    """Turn values to JSON: a named tuple to an object of one member, its kind; any other tuple to a list."""
-    if isinstance(value, tuple):
-        fields = [_plain(field) for field in value]
-        return {type(value).__name__: fields} if hasattr(value, "_fields") else fields
-    return value
 
 
 def _decode(entry: bytes, source: Source) -> Cached:
@@ -138,12 +118,7 @@ def _decode(entry: bytes, source: Source) -> Cached:
     checksum, _, body = entry.partition(b"\n")
     if checksum != hashlib.sha256(body).hexdigest().encode():
         raise ValueError("the entry does not fit its checksum")
-    directives, escape, meta_args, built, findings, parsed = json.loads(body, object_hook=_made)
+    directives, escape, meta_args, built, findings, parsed = encoding.decode(body)
     words.remember((tuple(key), tuple(pieces)) for key, pieces in parsed)
     dockerfile = stages.Dockerfile(source, tuple(directives), escape, tuple(meta_args), tuple(built))
     return Cached(dockerfile, tuple(findings))
-
-
-def _made(found: dict[str, Any]) -> Any:
-    [(kind, fields)] = found.items()
-    return _KINDS[kind](*[tuple(field) if isinstance(field, list) else field for field in fields])

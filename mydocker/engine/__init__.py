@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from mydocker.build.plan import Base
     from mydocker.build.request import BuildRequest as BuildRequest
-    from mydocker.build.request import BuildResult
+    from mydocker.build.request import BuildResult, Secret
     from mydocker.creation.connection import Network
     from mydocker.creation.request import RunRequest as RunRequest
     from mydocker.creation.volumes import Volumes
@@ -148,6 +148,18 @@ class Engine:
             return self._find_base(name, platform, request.pull)
 
         return build(request, self.images, find_base, self.reporter, int(time.time()))
+
+    def debug(self, failed: str = "", command: str = "", secrets: tuple[Secret, ...] = ()) -> int:
+        """Run a shell, or a command in the stage's shell, where a step failed; return its exit status.
+
+        `failed` is what `BuildFailed.kept` says ("": the last failure). The standard streams of this process become
+        the shell's; secrets are given anew, because they are never kept. Raises `NotFound`.
+        """
+        from mydocker.build import debugging, failures
+
+        with failures.held(self.layout, failed) as failure:
+            self.reporter(Notice(f"[{failure.step.id}] {failure.step.text}: {failure.why}"))
+            return debugging.enter(failure, self.images, self.reporter, debugging.Visit(command, secrets))
 
     def _find_base(self, name: str, platform: str, pull: bool = False) -> Base:
         """Return the base image of a stage: made if it is `base`, fetched when it is missing or with `pull`."""

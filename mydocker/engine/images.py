@@ -198,11 +198,16 @@ def _ended(engine: Engine) -> list[Container]:
 
 
 def _forget_cache(engine: Engine, dry_run: bool) -> int:
-    """Empty the build cache; return how many results it had."""
+    """Empty the build cache, forget failed steps; return how many results there were."""
     path = engine.layout.cache
     if not os.path.exists(path):
         return 0
     from mydocker.build.cache import Cache
 
     with Cache(path) as cache:
-        return cache.count() if dry_run else cache.clear()
+        if dry_run:
+            return cache.count()
+        from mydocker.build import failures
+
+        failures.forget(engine.layout)
+        return cache.clear()

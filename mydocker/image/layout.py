@@ -102,6 +102,11 @@ class Layout(NamedTuple):
         return self.root + "/parsed"
 
     @property
+    def failures(self) -> str:
+        """What is kept of failed build steps."""
+        return self.root + "/failures"
+
+    @property
     def containers(self) -> str:
         """One directory per container."""
         return self.root + "/containers"

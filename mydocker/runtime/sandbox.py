@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from mydocker.runtime.carrier import Front
+
 
 _PREFIX = "build-"
 
@@ -38,6 +40,27 @@ def run(document: dict[str, Any], rootfs: RootFs, *, stdin: int, stdout: int, st
         from mydocker.runtime import zygote
 
         return zygote.run(prepared, (stdin, stdout, stderr))
+
+
+def interact(
+    document: dict[str, Any], rootfs: RootFs, front: Front, *, tty: bool, size: tuple[int, int] = (0, 0)
+) -> int:
+    """Run the document's process with somebody in front of it, and return its exit status as docker counts.
+
+    `tty` gives it a terminal of `size` (rows, columns). Only for a process with one thread. Raises as `run`.
+    """
+    from mydocker.runtime.carrier import Carrier, make_streams
+
+    hierarchy = detect()
+    with control_group(document, hierarchy) as group:
+        streams = make_streams(tty, interactive=True)
+        try:
+            prepared = prepare(document, rootfs, group, size=size)
+            started = launch.start(prepared.plan, streams.theirs, pid_namespace=prepared.pid_namespace)
+        except BaseException:
+            streams.close()
+            raise
+        return Carrier(started, streams, front).finish()
 
 
 def _wait(pid: int) -> int:

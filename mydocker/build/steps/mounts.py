@@ -68,10 +68,13 @@ def _target(mount: ins.Mount, step: Step) -> str:
 
 def _bind(number: int, mount: ins.Mount, step: Step, shop: Workshop, place: str, stack: ExitStack) -> Made:
     source = step.sources[mount.from_]
-    tree = shop.trees.open(source)
     directory = f"{place}/bind-{number}"
-    os.mkdir(directory, 0o755)
     options = ("ro",) if mount.read_only else ()
+    if os.path.isdir(directory):  # what an earlier run of the step had, brought back
+        (name,) = os.listdir(directory)
+        return Made((Mount(_target(mount, step), f"{directory}/{name}", "bind", options),))
+    tree = shop.trees.open(source)
+    os.mkdir(directory, 0o755)
     if source.ground is not None:
         layers = shop.store.stack_dirs(shop.stack(source.ground))
         path = _overlaid(layers, tree, mount, directory, stack)
@@ -168,16 +171,17 @@ def _fill(directory: str, mount: ins.Mount, step: Step, shop: Workshop) -> None:
 
 def secrets_of(given: tuple[ins.Mount, ...], secrets: tuple[Secret, ...]) -> tuple[Secret, ...]:
     """Return the secrets that a command with these mounts can see."""
-    names = {_secret_name(mount) for mount in given if mount.type == "secret"}
+    names = {secret_name(mount) for mount in given if mount.type == "secret"}
     return tuple(secret for secret in secrets if secret.id in names)
 
 
-def _secret_name(mount: ins.Mount) -> str:
+def secret_name(mount: ins.Mount) -> str:
+    """Return the id of the secret that a mount asks for."""
     return mount.id or mount.source or posixpath.basename(mount.target)
 
 
 def _secret(mount: ins.Mount, step: Step, shop: Workshop, place: str, stack: ExitStack) -> Made:
-    name = _secret_name(mount)
+    name = secret_name(mount)
     secret = next((each for each in shop.request.secrets if each.id == name), None)
     if secret is None:
         if mount.required:

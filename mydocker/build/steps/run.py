@@ -81,7 +81,7 @@ def command(step: Step) -> tuple[list[str], str]:
 
 def network(step: Step, shop: Workshop) -> str:
     """Return the runtime's word for the step's network. The default is the host's: builds have to fetch things."""
-    asked = instruction(step).network
+    asked = step.instruction.network if isinstance(step.instruction, ins.Run) else "default"
     if asked == "host" and "network.host" not in shop.request.allow and shop.request.network != "host":
         raise UsageError("RUN --network=host", "it is not allowed here", "allow it: --allow network.host")
     if asked == "none" or (asked == "default" and shop.request.network == "none"):

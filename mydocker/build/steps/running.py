@@ -22,9 +22,11 @@ from mydocker.errors import BuildFailed, UsageError
 from mydocker.runtime import sandbox, spec
 from mydocker.runtime.options import ContainerOptions, Mount
 from mydocker.runtime.rootfs import Overlay
-from mydocker.values import TYPE_CHECKING
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from mydocker.build.executor import Workshop
     from mydocker.build.plan import Step
 
@@ -40,31 +42,62 @@ def run(step: Step, shop: Workshop, below: tuple[str, ...], place: str) -> None:
     asked = instruction(step)
     if asked.security == "insecure" and "security.insecure" not in shop.request.allow:
         raise UsageError("RUN --security=insecure", "it is not allowed here", "allow it: --allow security.insecure")
-    argv, script = command(step)
     with ExitStack() as stack:
-        made = [mounts.make(number, mount, step, shop, place, stack) for number, mount in enumerate(asked.mounts)]
-        extra = _files(step, shop, place)
-        if script:
-            extra.append(_script(place, asked.heredocs[0].name, script))
-        options = ContainerOptions(
-            argv=tuple(argv),
-            env=_environment(step, shop, [variable for one in made for variable in one.env]),
-            cwd=step.workdir,
-            user=step.user,
-            hostname=HOSTNAME,
-            mounts=tuple([*extra, *(mount for one in made for mount in one.mounts)]),
-            network=network(step, shop),
-            privileged=asked.security == "insecure",
-        )
-        document = spec.document(options, sandbox.new_identifier())
-        rootfs = Overlay(below, f"{place}/upper", f"{place}/work")
+        made = container(step, shop, below, place, stack)
         had = mounts.secrets_of(asked.mounts, shop.request.secrets)
         with Capture(step.id, shop.reporter, Needles(had)) as capture:
-            status = sandbox.run(document, rootfs, stdin=capture.stdin, stdout=capture.stdout, stderr=capture.stderr)
+            status = sandbox.run(
+                made.document, made.rootfs, stdin=capture.stdin, stdout=capture.stdout, stderr=capture.stderr
+            )
     secrets.search(f"{place}/upper", had)
     if status:
-        shown = asked.command.text if isinstance(asked.command, ins.Shell) else json.dumps(argv)
+        shown = asked.command.text if isinstance(asked.command, ins.Shell) else json.dumps(asked.command.argv)
         raise BuildFailed(f"the command ended with exit status {status}", " ".join(shown.split()))
+
+
+class Made(NamedTuple):
+    """A step's container: its runtime-spec document and its root."""
+
+    document: dict[str, Any]
+    rootfs: Overlay
+
+
+def container(
+    step: Step,
+    shop: Workshop,
+    below: tuple[str, ...],
+    place: str,
+    stack: ExitStack,
+    argv: tuple[str, ...] = (),
+    tty: bool = False,
+) -> Made:
+    """Make what a step's command needs; what it acquires is released when `stack` unwinds.
+
+    `argv` runs in the place of the step's own command; it has to be given for a step that has none.
+    """
+    given: tuple[ins.Mount, ...] = ()
+    security, extra = "", _files(step, shop, place)
+    if isinstance(step.instruction, ins.Run):
+        given, security = step.instruction.mounts, step.instruction.security
+        own, script = command(step)
+        argv = argv or tuple(own)
+        if script:
+            extra.append(_script(place, step.instruction.heredocs[0].name, script))
+    made = [mounts.make(number, mount, step, shop, place, stack) for number, mount in enumerate(given)]
+    variables = [variable for one in made for variable in one.env]
+    options = ContainerOptions(
+        argv=argv,
+        env=_environment(step, shop, ["TERM=xterm", *variables] if tty else variables),
+        cwd=step.workdir,
+        user=step.user,
+        tty=tty,
+        hostname=HOSTNAME,
+        mounts=tuple([*extra, *(mount for one in made for mount in one.mounts)]),
+        network=network(step, shop),
+        privileged=security == "insecure",
+    )
+    document = spec.document(options, sandbox.new_identifier())
+    return Made(document, Overlay(below, f"{place}/upper", f"{place}/work"))
 
 
 def _script(place: str, name: str, body: str) -> Mount:

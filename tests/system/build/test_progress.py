@@ -2,45 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import pty
 import re
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from mydocker.runtime.terminal import set_size
+from tests.system.build.terminals import on_a_terminal, plain
 
 if TYPE_CHECKING:
     from tests.system.conftest import CommandLine
 
 pytestmark = pytest.mark.root
-
-
-def on_a_terminal(mydocker: CommandLine, *words: str, keys: bytes = b"") -> tuple[int, str]:
-    """Run a command whose streams are a terminal of 24 x 100; return its status and everything that was shown."""
-    master, slave = pty.openpty()
-    set_size(slave, 24, 100)
-    process = subprocess.Popen(
-        mydocker.words(*words), cwd=mydocker.directory, env={**mydocker.env, "TERM": "xterm"},
-        stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-    )  # fmt: skip
-    os.close(slave)
-    os.write(master, keys)
-    shown = b""
-    while True:
-        try:
-            block = os.read(master, 65536)
-        except OSError:  # EIO: nobody has the terminal open any more
-            break
-        shown += block
-    os.close(master)
-    return process.wait(30), shown.decode(errors="replace")
-
-
-def plain(text: str) -> str:
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).replace("\r", "")
 
 
 def test_a_terminal_shows_what_runs_while_it_runs(mydocker: CommandLine) -> None:
