@@ -11,6 +11,7 @@ from mydocker.creation import volumes as volume_words
 from mydocker.creation.connection import Network
 from mydocker.creation.volumes import Volumes, Wanted
 from mydocker.errors import Busy, UsageError
+from mydocker.runtime import sharing
 from mydocker.runtime.options import ContainerOptions, Device, Limits, Mount
 from mydocker.runtime.program import DEFAULT_PATH
 from mydocker.runtime.record import Container, Health
@@ -68,6 +69,8 @@ def create(rooms: Rooms, image: Image, request: RunRequest, network: Network | N
     options = _options(image, request)._replace(network=connected.mode, **joined)
     if connected.files_of and not options.hostname:
         options = options._replace(hostname=files.read_hostname(connected.files_of))
+    shared = _shared(rooms.containers, (*request.namespaces, ("net", connected.name)))
+    options = options._replace(annotations=(*options.annotations, *shared))
 
     def place(bundle: Bundle) -> ContainerOptions:
         hostname = options.hostname or ("" if options.uts != "private" else bundle.id[:12])
@@ -108,7 +111,17 @@ def _namespace_of(containers: Containers, reference: str, kind: str) -> str:
     container = containers.find(reference)
     if not container.is_running:
         raise Busy(f"cannot share the namespaces of {reference}", "it is not running", f"mydocker start {reference}")
-    return f"/proc/{container.state.pid}/ns/{kind}"
+    return sharing.path_of(container.state.pid, kind)
+
+
+def _shared(containers: Containers, words: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """Return the annotation that keeps whose namespaces are shared, by id; none where it is nobody's."""
+    found = []
+    for name, text in words:
+        kind, _, reference = text.partition(":")
+        if kind == "container" and reference:
+            found.append(f"{name}={containers.find(reference).id}")
+    return ((sharing.SHARED, " ".join(found)),) if found else ()
 
 
 def _namespaces(containers: Containers, request: RunRequest) -> dict[str, Any]:

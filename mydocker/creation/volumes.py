@@ -213,11 +213,32 @@ def prepare(wanted: Wanted, volumes: Volumes, image_root: int) -> tuple[Mount, s
     if wanted.kind == "bind":
         if not os.path.exists(wanted.source):
             os.makedirs(wanted.source, 0o755)
+        _check_propagation(wanted)
         return Mount(wanted.target, wanted.source, "bind", wanted.options), ""
     volume = volumes.create(wanted.source)
     if wanted.copy:
         _fill(volume, wanted.target, image_root)
     return Mount(wanted.target, volume.path, "bind", wanted.options), volume.name
+
+
+def _check_propagation(wanted: Wanted) -> None:
+    """Raise UsageError where mounts shall cross between host and container, and the host's mount lets none out."""
+    words = {*wanted.options} & {"shared", "rshared", "slave", "rslave"}
+    if not words:
+        return
+    descriptor = os.open(wanted.source, os.O_PATH | os.O_CLOEXEC)
+    try:
+        with open(f"/proc/self/fdinfo/{descriptor}", encoding="ascii") as file:
+            number = next(line.split()[1] for line in file if line.startswith("mnt_id:"))
+    finally:
+        os.close(descriptor)
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
+        lines = [line.partition(" - ")[0].split()[6:] for line in file if line.split(" ", 1)[0] == number]
+    tags = {tag.partition(":")[0] for optional in lines for tag in optional}
+    needed = {"shared"} if words & {"shared", "rshared"} else {"shared", "master"}
+    if not tags & needed:
+        why = f"the mount that {wanted.source} lies on is not {' or '.join(sorted(needed))}"
+        raise UsageError(f"{min(words)} for {wanted.target}", why, "mount --make-shared changes that")
 
 
 def _fill(volume: Volume, target: str, image_root: int) -> None:

@@ -44,7 +44,9 @@ PROPAGATION = {
 
 def binds(document: dict[str, Any]) -> tuple[list[Request], tuple[Stub, ...]]:
     """Return what of the host is bound into a container, and the mount points that it needs for that."""
-    requests = [request(entry) for entry in document.get("mounts", ()) if entry.get("type") == "bind"]
+    wanted = [entry for entry in document.get("mounts", ()) if entry.get("type") == "bind"]
+    # Below /dev lies what is gone with the container: devices, another's /dev/shm.
+    requests = [request(entry) for entry in wanted if not entry["destination"].startswith("/dev/")]
     return requests, stubs(requests)
 
 
@@ -78,6 +80,15 @@ def request(entry: dict[str, Any]) -> Request:
         "bind" not in words,
         _is_directory(kind, source),
     )
+
+
+def shared_with_host(document: dict[str, Any]) -> list[str]:
+    """Return the sources of binds whose mounts shall appear on the host as well."""
+    found = []
+    for entry in document.get("mounts", ()):
+        if entry.get("type") == "bind" and {"shared", "rshared"} & {*(entry.get("options") or ())}:
+            found.append(entry["source"])
+    return found
 
 
 def _is_directory(kind: str, source: str) -> bool:

@@ -39,6 +39,7 @@ class Setup:
         self.end = end
         self.root = -1
         self.slave = -1
+        self.tied: dict[str, int] = {}
         self.program = trampoline.sealed()
         self.identity: identity.Identity = (0, 0, (), "/")
         self.filter = b""
@@ -88,6 +89,10 @@ class Setup:
         for number, soft, hard in limits:
             program.set_limit(number, soft, hard)
 
+    def tie(self, source: str) -> None:
+        """Copy a mount while it is a peer of the host's: what is mounted in it later appears on both sides."""
+        self.tied[source] = mounting.bind(source, True)
+
     def propagation(self, flags: int) -> None:
         """Cut or loosen the tie between the host's mounts and those made here."""
         mounts.mount(None, "/", None, flags)
@@ -117,7 +122,7 @@ class Setup:
 
     def mount(self, *request: object) -> None:
         """Mount one thing into the root."""
-        mounting.mount(self.root, request)  # type: ignore[arg-type]
+        mounting.mount(self.root, request, self.tied)  # type: ignore[arg-type]
 
     def device(self, path: str, kind: str, major: int, minor: int, mode: int, uid: int, gid: int) -> None:
         """Make a device node."""

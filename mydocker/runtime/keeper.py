@@ -10,7 +10,7 @@ import importlib
 import time
 
 from mydocker.linux.process import start_ticks
-from mydocker.runtime import journal, launch, log, sandbox
+from mydocker.runtime import journal, launch, log, sandbox, sharing
 from mydocker.runtime.carrier import Carrier, make_streams
 from mydocker.runtime.cgroups.hierarchy import Cgroup, detect
 from mydocker.runtime.record import EXITED, RUNNING, Container
@@ -58,6 +58,7 @@ class Keeper:
 
     def start(self, size: tuple[int, int] = (0, 0)) -> Carrier:
         """Start the container and record that it runs; undo everything and raise when it cannot be."""
+        self._document = sharing.refreshed(self._document, self.bundle.top)
         self._group.create(self._document["linux"].get("resources") or {})
         streams = make_streams(self.container.tty, self.container.interactive)
         try:

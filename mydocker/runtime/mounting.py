@@ -12,7 +12,7 @@ import errno
 import os
 import stat
 
-from mydocker.linux import mounts
+from mydocker.linux import mounts, namespaces
 from mydocker.linux.files import RESOLVE_IN_ROOT, openat2
 from mydocker.linux.lookup import file_system_type, magic_link, open_in_root, open_no_links
 from mydocker.runtime import stubs
@@ -79,11 +79,14 @@ def directory_root(path: str, missing: tuple[stubs.Stub, ...]) -> int:
         os.close(directory)
 
 
-def mount(root: int, request: Request) -> None:
-    """Mount one entry of the document's `mounts`; see `mydocker.runtime.plan` for the fields of a request."""
+def mount(root: int, request: Request, made: dict[str, int] | None = None) -> None:
+    """Mount one entry of the document's `mounts`; see `mydocker.runtime.entries` for the fields of a request.
+
+    `made` are copies of sources that were made earlier.
+    """
     target, kind, source, attributes, propagation, options, recursive, is_directory = request
     if kind == "bind":
-        tree = _bind(source, recursive)
+        tree = made.pop(source) if made and source in made else bind(source, recursive)
     else:
         tree = mounts.new_filesystem(kind, list(options), attributes, source or kind)
     try:
@@ -96,12 +99,34 @@ def mount(root: int, request: Request) -> None:
         os.close(tree)
 
 
-def _bind(source: str, recursive: bool) -> int:
+def bind(source: str, recursive: bool) -> int:
+    """Return a detached copy of what lies at `source`; below /proc/PID/root that is in another mount namespace."""
+    parts = source.split("/", 4)
+    if parts[:2] == ["", "proc"] and parts[3:4] == ["root"] and parts[2].isdecimal():
+        return _borrow(int(parts[2]), parts[4] if len(parts) > 4 else ".", recursive)
     opened = os.open(source, os.O_PATH | os.O_CLOEXEC)
     try:
         return mounts.clone(opened, recursive=recursive, path=source)
     finally:
         os.close(opened)
+
+
+def _borrow(pid: int, path: str, recursive: bool) -> int:
+    """Copy a mount of a process's mount namespace: it can be done only in there, so go in, and come back."""
+    own = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        root = os.open(f"/proc/{pid}/root", _DIRECTORY)
+        namespaces.join(f"/proc/{pid}/ns/mnt", namespaces.CLONE_NEWNS)
+        try:
+            opened = open_in_root(root, path)
+            tree = mounts.clone(opened, recursive=recursive, path=path)
+            os.close(opened)
+            return tree
+        finally:
+            namespaces.setns(own, namespaces.CLONE_NEWNS)
+            os.close(root)
+    finally:
+        os.close(own)
 
 
 def _attach_checked(root: int, tree: int, target: str, kind: str, is_directory: bool) -> None:
@@ -244,11 +269,14 @@ def write_sysctl(root: int, key: str, value: str) -> None:
 
 def pivot(root: int, propagation: int, read_only: bool) -> None:
     """Make the mount that `root` is open on the root directory, drop the old one, enter it."""
+    old = os.open("/", _DIRECTORY)
     os.fchdir(root)
     mounts.pivot_root(".", ".")
     # The old root now lies over the new one; slave first, so that taking it away reaches nobody else.
+    os.fchdir(old)
     mounts.mount(None, ".", None, mounts.MS_SLAVE | mounts.MS_REC)
     mounts.umount(".", mounts.MNT_DETACH)
+    os.close(old)
     os.chdir("/")
     if propagation:
         mounts.mount(None, "/", None, propagation)

@@ -92,6 +92,8 @@ def make(
     if flags & namespaces.CLONE_NEWUTS and (document.get("hostname") or document.get("domainname")):
         plan.append(("hostname", document.get("hostname", ""), document.get("domainname", "")))
     plan += _process_limits(document["process"])
+    # What shall carry mounts back to the host has to be copied while it still is tied to it.
+    plan += [("tie", source) for source in entries.shared_with_host(document)]
     plan.append(("propagation", entries.PROPAGATION[linux.get("rootfsPropagation") or "rslave"] | mounts.MS_REC))
     plan += _file_systems(document, rootfs, cgroup_mounts, size)
     if wait_for_parent:

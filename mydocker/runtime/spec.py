@@ -11,7 +11,7 @@ import os
 
 from mydocker.errors import UsageError
 from mydocker.linux import capabilities
-from mydocker.runtime import profile
+from mydocker.runtime import entries, profile, sharing
 from mydocker.runtime.options import ContainerOptions, Device, Limits, Mount
 from mydocker.values import TYPE_CHECKING
 
@@ -168,7 +168,6 @@ def _capability(name: str) -> str:
 
 def _mounts(options: ContainerOptions) -> list[dict[str, Any]]:
     sys_options = ("nosuid", "noexec", "nodev") + (() if options.privileged else ("ro",))
-    shm = f"size={options.shm_size}"
     standard = [
         Mount("/proc", "proc", "proc", ("nosuid", "noexec", "nodev")),
         Mount("/dev", "tmpfs", "tmpfs", ("nosuid", "strictatime", "mode=755", "size=65536k")),
@@ -181,9 +180,7 @@ def _mounts(options: ContainerOptions) -> list[dict[str, Any]]:
         Mount("/sys", "sysfs", "sysfs", sys_options),
         Mount("/sys/fs/cgroup", "cgroup", "cgroup", sys_options),
         Mount("/dev/mqueue", "mqueue", "mqueue", ("nosuid", "noexec", "nodev")),
-        Mount("/dev/shm", "/dev/shm")
-        if options.ipc == "host"
-        else Mount("/dev/shm", "shm", "tmpfs", ("nosuid", "noexec", "nodev", "mode=1777", shm)),
+        _shm(options),
     ]
     replaced = {mount.target.rstrip("/") for mount in options.mounts}
     chosen = [mount for mount in standard if mount.target not in replaced]
@@ -194,14 +191,29 @@ def _mounts(options: ContainerOptions) -> list[dict[str, Any]]:
             "destination": mount.target,
             "type": mount.kind,
             "source": mount.source or mount.kind,
-            "options": [*mount.options] + ([] if mount.kind != "bind" or _is_bind(mount) else ["rbind"]),
+            "options": _mount_options(mount),
         }
         for mount in chosen
     ]
 
 
-def _is_bind(mount: Mount) -> bool:
-    return "bind" in mount.options or "rbind" in mount.options
+def _shm(options: ContainerOptions) -> Mount:
+    """Return the mount of /dev/shm: it is shared with whom the IPC namespace is shared, as with docker."""
+    if options.ipc == "host":
+        return Mount(sharing.SHM, sharing.SHM)
+    if options.ipc != "private" and (others := sharing.shm_of(options.ipc)):
+        return Mount(sharing.SHM, others)
+    words = ("nosuid", "noexec", "nodev", "mode=1777", f"size={options.shm_size}")
+    return Mount(sharing.SHM, "shm", "tmpfs", words)
+
+
+def _mount_options(mount: Mount) -> list[str]:
+    """Return a mount's words; a bind takes submounts along, and nothing crosses later on unless asked for (docker)."""
+    words = [*mount.options]
+    if mount.kind == "bind":
+        words += [] if {"bind", "rbind"} & {*words} else ["rbind"]
+        words += [] if entries.PROPAGATION.keys() & {*words} else ["rprivate"]
+    return words
 
 
 def _namespaces(options: ContainerOptions) -> list[dict[str, str]]:

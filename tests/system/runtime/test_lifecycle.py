@@ -283,48 +283,6 @@ def test_running_out_of_memory_is_told(box: CommandLine) -> None:
     assert state(box, "hog")["oom_killed"] is True
 
 
-def test_volumes_named_anonymous_and_bound(box: CommandLine, tmp_path: Path) -> None:
-    assert box("run", "--rm", "-v", "keep:/data", "base", "cat", "/data/seed") == "from the image\n"
-    box("run", "--rm", "-v", "keep:/data", "base", "sh", "-c", "echo more > /data/new")
-    assert box("run", "--rm", "-v", "keep:/data", "base", "ls", "/data").split() == ["new", "seed"]
-    assert box("run", "--rm", "-v", "bare:/data:nocopy", "base", "ls", "/data") == ""
-    box("create", "--name", "user", "-v", "keep:/x", "base")
-    assert box.run("volume", "rm", "keep").returncode == 1
-    box("remove", "user")
-    box("volume", "rm", "keep")
-    bound = tmp_path / "bound"
-    assert box.run("run", "--rm", "-v", f"{bound}:/b:ro", "base", "touch", "/b/x").returncode == 1
-    assert bound.is_dir(), "a source that is missing is made, as docker does"
-    box("run", "--rm", "--mount", f"type=bind,src={bound},dst=/b", "base", "touch", "/b/x")
-    assert [path.name for path in bound.iterdir()] == ["x"]
-    assert box("run", "--rm", "--tmpfs", "/t:size=1m", "base", "grep", " /t ", "/proc/mounts").startswith(
-        "tmpfs /t tmpfs rw,nosuid"
-    )
-    box("run", "--rm", "-v", "/anonymous", "base", "true")
-    assert all(name == "bare" for name in [line.split()[0] for line in box("volume", "ls").splitlines()[1:]])
-
-
-def test_mount_points_leave_no_trace_in_the_container(box: CommandLine, tmp_path: Path) -> None:
-    box("run", "--name", "clean", "-v", f"{tmp_path}:/deep/er/mount", "base", "true")
-    folder = next(path for path in (box.root / "containers").iterdir() if len(path.name) == 64)
-    assert list((folder / "upper").iterdir()) == []
-
-
-def test_namespaces_can_be_shared(box: CommandLine) -> None:
-    box("run", "-d", "--name", "first", "base", "sleep", "60")
-    ours = {kind: os.readlink(f"/proc/self/ns/{kind}") for kind in ("net", "pid", "ipc", "uts")}
-    script = "for k in net pid ipc uts; do readlink /proc/self/ns/$k; done"
-    theirs = box("exec", "first", "sh", "-c", script).split()
-    joined = box("run", "--rm", "--net", "container:first", "--pid", "container:first", "--ipc", "container:first",
-                 "base", "sh", "-c", script).split()  # fmt: skip
-    assert joined[:3] == theirs[:3]
-    shared = box(
-        "run", "--rm", "--net", "host", "--pid", "host", "--ipc", "host", "--uts", "host", "base", "sh", "-c", script
-    )
-    assert shared.split() == list(ours.values())
-    assert not set(theirs) & set(ours.values())
-
-
 def test_init_collects_orphans_and_passes_signals_on(box: CommandLine) -> None:
     script = "(sleep 0.1 &) ; sleep 0.4; ps -o stat,comm | grep -c Z; true"
     assert box("run", "--rm", "--init", "base", "sh", "-c", script).split()[0] == "0"
@@ -363,39 +321,6 @@ def test_environment_files_entrypoint_and_cidfile(box: CommandLine, tmp_path: Pa
     assert "HOSTVAR" not in shown
     assert len(cid.read_text()) == 64
     assert box.run("run", "--rm", "--cidfile", cid, "base", "true").returncode == 125
-
-
-def test_cp_both_ways(box: CommandLine, tmp_path: Path) -> None:
-    (tmp_path / "tree" / "sub").mkdir(parents=True)
-    (tmp_path / "tree" / "sub" / "file").write_text("content")
-    box("create", "--name", "copy", "base", "cat", "/home/bob/tree/sub/file")
-    box("cp", tmp_path / "tree", "copy:/home/bob")
-    assert box("start", "-a", "copy") == "content"
-    box("cp", "copy:/home/bob/tree", tmp_path / "back")
-    assert (tmp_path / "back" / "sub" / "file").read_text() == "content"
-    assert box.run("cp", "copy:/nothing", tmp_path).returncode == 1
-
-
-def test_cp_of_a_stopped_container_sees_its_volumes_as_it_would_itself(box: CommandLine, tmp_path: Path) -> None:
-    bound = tmp_path / "bound"
-    bound.mkdir()
-    (bound / "page").write_text("of the host")
-    (bound / "way").symlink_to("/etc/passwd")
-    (tmp_path / "new").write_text("new")
-    box("create", "--name", "stopped", "-v", f"{bound}:/srv/www", "-v", "keep:/data", "-v", f"{bound}:/ro:ro", "base")
-    box("cp", "stopped:/srv/www/page", tmp_path / "page")
-    assert (tmp_path / "page").read_text() == "of the host"
-    box("cp", "stopped:/data/seed", tmp_path / "seed")
-    assert (tmp_path / "seed").read_text() == "from the image\n"
-    box("cp", tmp_path / "new", "stopped:/srv/www/new")
-    assert (bound / "new").read_text() == "new"
-    assert box.run("cp", tmp_path / "new", "stopped:/ro/other").returncode != 0
-    assert not (bound / "other").exists()
-    box("cp", "stopped:/srv", tmp_path / "whole")
-    assert (tmp_path / "whole" / "www" / "page").read_text() == "of the host"
-    assert os.readlink(tmp_path / "whole" / "www" / "way") == "/etc/passwd"
-    identifier = json.loads(box("inspect", "stopped"))[0]["id"]
-    assert list((box.root / "containers" / identifier / "upper").iterdir()) == []
 
 
 def test_ps_filters(box: CommandLine) -> None:
