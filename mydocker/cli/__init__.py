@@ -27,6 +27,7 @@ class Verb(NamedTuple):
     group: str
     purpose: str
     aliases: tuple[str, ...] = ()
+    hidden: bool = False
 
     @property
     def function(self) -> str:
@@ -37,6 +38,7 @@ class Verb(NamedTuple):
 BUILDING = "Build images"
 IMAGES = "Images"
 CONTAINERS = "Containers"
+HELP = "Help, and working with mydocker"
 
 VERBS: tuple[Verb, ...] = (
     Verb("buildBase", "base", BUILDING, "make the base image, from an archive or from this host"),
@@ -44,7 +46,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("debug", "debug", BUILDING, "open a shell where a step of a build failed"),
     Verb("lint", "lint", BUILDING, "check a Dockerfile, and fix what can be fixed"),
     Verb("parse", "parse", BUILDING, "print a Dockerfile's syntax tree"),
-    Verb("images", "images", IMAGES, "list images"),
+    Verb("images", "images", IMAGES, "list images, or which stands on which"),
     Verb("save", "save", IMAGES, "save a container or images to a tar file"),
     Verb("load", "archives", IMAGES, "load images from an archive or an OCI layout"),
     Verb("import", "archives", IMAGES, "make an image of the archive of a root file system"),
@@ -56,6 +58,8 @@ VERBS: tuple[Verb, ...] = (
     Verb("tag", "naming", IMAGES, "give an image one more name"),
     Verb("rmi", "naming", IMAGES, "remove images"),
     Verb("history", "changes", IMAGES, "print the steps of an image"),
+    Verb("layers", "anatomy", IMAGES, "show which instruction brought which files, and how much"),
+    Verb("blame", "anatomy", IMAGES, "tell which instructions wrote a path of an image"),
     Verb("diff", "changes", IMAGES, "list the files in which images or containers differ"),
     Verb("commit", "changes", IMAGES, "make an image of what a container has become"),
     Verb("df", "housekeeping", IMAGES, "print what the store takes on the disk"),
@@ -77,8 +81,8 @@ VERBS: tuple[Verb, ...] = (
     Verb("remove", "containers", CONTAINERS, "remove stopped containers", ("rm",)),
     Verb("rename", "containers", CONTAINERS, "give a container another name"),
     Verb("inspect", "containers", CONTAINERS, "print everything about containers or images"),
-    Verb("top", "monitor", CONTAINERS, "list the processes of a container"),
-    Verb("stats", "monitor", CONTAINERS, "show what containers use"),
+    Verb("top", "usage", CONTAINERS, "list the processes of a container"),
+    Verb("stats", "usage", CONTAINERS, "show what containers use"),
     Verb("update", "monitor", CONTAINERS, "change limits of containers"),
     Verb("port", "containers", CONTAINERS, "print the ports of a container"),
     Verb("portmap", "portmap", CONTAINERS, "forward ports of the host"),
@@ -86,6 +90,11 @@ VERBS: tuple[Verb, ...] = (
     Verb("events", "monitor", CONTAINERS, "print what happens to containers"),
     Verb("volume", "monitor", CONTAINERS, "manage volumes"),
     Verb("network", "network", CONTAINERS, "manage networks"),
+    Verb("shell", "shell", HELP, "type commands one after the other, with completion and history"),
+    Verb("help", "help", HELP, "explain a command or a topic"),
+    Verb("completion", "completion", HELP, "print the script that completes commands in bash, zsh or fish"),
+    Verb("man", "help", HELP, "print the manual page"),
+    Verb("complete", "completion", HELP, "print how an unfinished command line can go on", hidden=True),
 )
 
 

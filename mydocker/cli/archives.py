@@ -62,6 +62,7 @@ def import_(args: Namespace, context: Context) -> int:
 
 def export_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `export`."""
+    parser.epilog = "example: mydocker export -o rootfs.tar web"
     parser.add_argument("-o", "--output", metavar="FILE", help="write to FILE (default: stdout, unless a terminal)")
     parser.add_argument("container", metavar="CONTAINER", help="name or id")
 

@@ -20,6 +20,7 @@ _LONGEST_STEP = 60
 
 def history_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `history`."""
+    parser.epilog = "example: mydocker history app:1"
     parser.add_argument("image", metavar="IMAGE", help="name or id")
     parser.add_argument("--no-trunc", action="store_true", help="print whole instructions and digests")
     parser.add_argument("-q", "--quiet", action="store_true", help="print the layers' diff ids only")
@@ -41,7 +42,7 @@ def history(args: Namespace, context: Context) -> int:
             (
                 layer if args.no_trunc else layer[7:19],
                 created,
-                step if args.no_trunc or len(step) <= _LONGEST_STEP else step[: _LONGEST_STEP - 3] + "...",
+                step if args.no_trunc else shortened(step),
                 size_text(size),
                 comment,
             )
@@ -49,6 +50,11 @@ def history(args: Namespace, context: Context) -> int:
         ]
         context.out.table(_HEADER, shown)
     return 0
+
+
+def shortened(step: str) -> str:
+    """Return an instruction as tables show it."""
+    return step if len(step) <= _LONGEST_STEP else step[: _LONGEST_STEP - 3] + "..."
 
 
 def _steps(image: Image) -> Iterator[tuple[str, str, str, int, str]]:
@@ -85,6 +91,7 @@ def diff(args: Namespace, context: Context) -> int:
 
 def commit_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `commit`."""
+    parser.epilog = "example: mydocker commit -m 'after the repair' web web:repaired"
     parser.add_argument("container", metavar="CONTAINER", help="name or id")
     parser.add_argument("name", metavar="NAME[:TAG]", help="what to call the image")
     parser.add_argument("-a", "--author", default="", help="who made it")

@@ -39,6 +39,7 @@ def _each(args: Namespace, context: Context, act: Callable[[str], object]) -> in
 
 def ps_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `ps`."""
+    parser.epilog = "examples:\n  mydocker ps\n  mydocker ps --running --filter label=tier=front"
     parser.add_argument("-a", "--all", action="store_true", help="all containers (always so)")
     parser.add_argument("--running", action="store_true", help="only those that run")
     parser.add_argument("-q", "--quiet", action="store_true", help="print ids only")
@@ -115,9 +116,10 @@ def facts(container: Container) -> dict[str, object]:
 
 def inspect_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `inspect`."""
+    parser.epilog = "examples:\n  mydocker inspect web\n  mydocker inspect --type image app:1"
     parser.add_argument("--spec", action="store_true", help="the runtime-spec document of containers instead")
     parser.add_argument("--type", choices=("container", "image"), help="only look for this (default: both)")
-    parser.add_argument("container", nargs="+", metavar="NAME", help="names or ids of containers or images")
+    parser.add_argument("container", nargs="+", metavar="CONTAINER|IMAGE", help="names or ids of containers or images")
 
 
 def inspect(args: Namespace, context: Context) -> int:
@@ -145,6 +147,7 @@ def _everything(context: Context, reference: str, kind: str | None) -> dict[str,
 
 def logs_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `logs`."""
+    parser.epilog = "examples:\n  mydocker logs --tail 20 web\n  mydocker logs -f --since 10m web"
     parser.add_argument("-f", "--follow", action="store_true", help="go on until the container ends")
     parser.add_argument("-n", "--tail", default="all", metavar="N", help="only the last N lines")
     parser.add_argument("-t", "--timestamps", action="store_true", help="put the time before each line")
@@ -198,6 +201,7 @@ def _moment(text: str, flag: str) -> bytes:
 
 def start_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `start`."""
+    parser.epilog = "examples:\n  mydocker start web\n  mydocker start -a job"
     parser.add_argument("-a", "--attach", action="store_true", help="stay attached and return its exit status")
     parser.add_argument("-i", "--interactive", action="store_true", help="pass standard input, too")
     parser.add_argument("--detach-keys", default="", metavar="KEYS", help="keys that detach (ctrl-p,ctrl-q)")
@@ -218,6 +222,7 @@ def start(args: Namespace, context: Context) -> int:
 
 def attach_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `attach`."""
+    parser.epilog = "example: mydocker attach --detach-keys ctrl-a,d web"
     parser.add_argument("--no-stdin", action="store_true", help="do not pass standard input")
     parser.add_argument("--detach-keys", default="", metavar="KEYS", help="keys that detach (ctrl-p,ctrl-q)")
     parser.add_argument("--sig-proxy", default="true", choices=("true", "false"), help="pass signals on (true)")
@@ -235,6 +240,7 @@ def attach(args: Namespace, context: Context) -> int:
 
 def stop_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `stop`."""
+    parser.epilog = "example: mydocker stop --time 2 web"
     parser.add_argument("-t", "--time", type=float, metavar="SECONDS", help="how long to wait before killing (10)")
     _several(parser)
 
@@ -247,6 +253,7 @@ def stop(args: Namespace, context: Context) -> int:
 def restart_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `restart`."""
     stop_arguments(parser)
+    parser.epilog = "example: mydocker restart --time 2 web"
 
 
 def restart(args: Namespace, context: Context) -> int:
@@ -261,6 +268,7 @@ def restart(args: Namespace, context: Context) -> int:
 
 def kill_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `kill`."""
+    parser.epilog = "example: mydocker kill --signal HUP web"
     parser.add_argument("-s", "--signal", default="KILL", metavar="SIGNAL", help="what to send (KILL)")
     _several(parser)
 
@@ -275,6 +283,7 @@ def kill(args: Namespace, context: Context) -> int:
 
 def pause_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `pause`."""
+    parser.epilog = "example: mydocker pause web"
     _several(parser)
 
 
@@ -285,6 +294,7 @@ def pause(args: Namespace, context: Context) -> int:
 
 def unpause_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `unpause`."""
+    parser.epilog = "example: mydocker unpause web"
     _several(parser)
 
 
@@ -295,6 +305,7 @@ def unpause(args: Namespace, context: Context) -> int:
 
 def wait_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `wait`."""
+    parser.epilog = "example: mydocker wait job"
     _several(parser)
 
 
@@ -307,6 +318,7 @@ def wait(args: Namespace, context: Context) -> int:
 
 def remove_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `remove`."""
+    parser.epilog = "example: mydocker remove --force web"
     parser.add_argument("-f", "--force", action="store_true", help="kill it first if it runs")
     parser.add_argument("-v", "--volumes", action="store_true", help="remove its anonymous volumes, too")
     _several(parser)
@@ -333,6 +345,7 @@ def _remove_anonymous(context: Context, gone: Container) -> None:
 
 def rename_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `rename`."""
+    parser.epilog = "example: mydocker rename web web-old"
     parser.add_argument("container", metavar="CONTAINER", help="name or id")
     parser.add_argument("name", metavar="NAME", help="the new name")
 
@@ -345,6 +358,7 @@ def rename(args: Namespace, context: Context) -> int:
 
 def port_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `port`."""
+    parser.epilog = "example: mydocker port web"
     parser.add_argument("container", metavar="CONTAINER", help="name or id")
 
 

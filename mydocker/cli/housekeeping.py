@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 def df_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `df`."""
+    parser.epilog = "example: mydocker df"
     parser.add_argument("--format", choices=("table", "json"), default="table", help="form of the list")
 
 
@@ -32,6 +33,7 @@ def df(args: Namespace, context: Context) -> int:
 
 def fsck_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `fsck`."""
+    parser.epilog = "example: mydocker fsck --repair"
     parser.add_argument("--repair", action="store_true", help="remove what cannot be trusted, so that it comes anew")
 
 
@@ -49,7 +51,8 @@ def fsck(args: Namespace, context: Context) -> int:
 def prune_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `prune`."""
     parser.epilog = (
-        "Without a choice: containers that have ended, images without a name, and layers that nothing needs."
+        "Without a choice: containers that have ended, images without a name, and layers that nothing needs.\n\n"
+        "example: mydocker prune --dry-run"
     )
     parser.add_argument("--containers", action="store_true", help="containers that have ended")
     parser.add_argument("--images", action="store_true", help="images without a name, and layers that nothing needs")

@@ -20,12 +20,16 @@ _HEADER = ("ID", "NAME", "VERSION", "FROM", "EXPOSE", "CREATED")
 
 def images_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `images`."""
+    parser.epilog = (
+        "examples:\n  mydocker images\n  mydocker images --tree\n  mydocker images --filter dangling=true -q"
+    )
     parser.add_argument("name", nargs="?", metavar="NAME[:TAG]", help="only images of this name")
     parser.add_argument("-q", "--quiet", action="store_true", help="print ids only")
     parser.add_argument("--no-trunc", action="store_true", help="print whole ids")
     parser.add_argument("--digests", action="store_true", help="print the manifests' digests too")
     parser.add_argument("--filter", action="append", default=[], metavar="KEY=VALUE",
                         help="dangling=, reference=PATTERN, label=KEY[=VALUE], before=IMAGE, since=IMAGE")  # fmt: skip
+    parser.add_argument("--tree", action="store_true", help="what is built on what, with shared and own size")
     parser.add_argument("--format", choices=("table", "json"), default="table", help="form of the list")
 
 
@@ -37,6 +41,8 @@ def images(args: Namespace, context: Context) -> int:
     if args.quiet:
         for image in dict.fromkeys(str(each.id) if args.no_trunc else each.id.short for each in found):
             context.out.line(image)
+    elif args.tree:
+        _show_tree(found, args.format, context)
     elif args.format == "json":
         context.out.json([_facts(image) for image in found])
     else:
@@ -44,6 +50,16 @@ def images(args: Namespace, context: Context) -> int:
         rows = [row for image in found for row in _rows(image, args.no_trunc)]
         context.out.table(header, [row if args.digests else row[:-1] for row in rows])
     return 0
+
+
+def _show_tree(found: list[Image], form: str, context: Context) -> None:
+    from mydocker.cli.lineage import HEADER, facts, lineage, rows
+
+    kin = lineage(found)
+    if form == "json":
+        context.out.json(facts(kin))
+    else:
+        context.out.table(HEADER, rows(kin))
 
 
 def _wanted(image: Image, name: str | None) -> bool:

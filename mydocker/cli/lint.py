@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 def lint_arguments(parser: ArgumentParser) -> None:
     """Declare the flags of `lint`."""
+    parser.epilog = "examples:\n  mydocker lint\n  mydocker lint --fix -f app/Dockerfile"
     file_argument(parser)
     parser.add_argument("context", nargs="?", metavar="CONTEXT", help="the build context (where the Dockerfile lies)")
     parser.add_argument("--format", choices=("text", "json", "sarif"), default="text", help="how to tell (text)")

@@ -16,11 +16,19 @@ from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Callable
 
     from mydocker.engine import Engine
     from mydocker.events import Event, Reporter
 
 _INTERNAL_ERROR = 125
+
+GLOBAL_FLAGS = {
+    "--root": "the store",
+    "--debug": "show tracebacks and details",
+    "--help": "list the commands",
+    "--version": "print the version",
+}
 
 
 class Context:
@@ -34,6 +42,13 @@ class Context:
         self._engine: Engine | None = None
         self._quiet = False
         self._reporter: Reporter | None = None
+
+    @property
+    def store(self) -> str:
+        """The directory of the store, whether it exists or not."""
+        from mydocker.image.layout import default_root
+
+        return os.path.abspath(self.root or default_root(os.environ, os.geteuid()))
 
     def hush(self) -> None:
         """Tell nothing of progress; call it before the engine is first used."""
@@ -104,16 +119,19 @@ def usage() -> str:
     width = max(len(verb.name) for verb in VERBS) + 2
     for group in dict.fromkeys(verb.group for verb in VERBS):
         lines.append(f"{group}:")
-        lines += [f"  {verb.name.ljust(width)}{verb.purpose}" for verb in VERBS if verb.group == group]
+        shown = [verb for verb in VERBS if verb.group == group and not verb.hidden]
+        lines += [f"  {verb.name.ljust(width)}{verb.purpose}" for verb in shown]
         lines.append("")
-    lines.append("'mydocker COMMAND --help' tells the flags of a command.")
+    lines.append("'mydocker COMMAND --help' tells the flags of a command, 'mydocker help TOPIC' explains more.")
     return "\n".join(lines) + "\n"
 
 
-def _unknown(name: str) -> UsageError:
+def unknown(name: str) -> UsageError:
+    """Return the error for a command that does not exist, with the one that may have been meant."""
     import difflib
 
-    near = difflib.get_close_matches(name, [verb.name for verb in VERBS], n=1)
+    known = [word for verb in VERBS if not verb.hidden for word in (verb.name, *verb.aliases)]
+    near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean '{near[0]}'?" if near else "'mydocker --help' lists the commands"
     return UsageError(f"there is no command '{name}'", hint=hint)
 
@@ -140,19 +158,22 @@ def _execute(argv: list[str], context: Context) -> int:
 
         context.out.line(f"mydocker {__version__}")
         return 0
-    if options.help or (rest[:1] == ["help"] and len(rest) == 1):
+    if options.help:
         context.out.raw(usage())
         return 0
     if not rest:
         raise UsageError("which command?", hint="'mydocker --help' lists the commands")
-    if rest[0] == "help":
-        rest = [rest[1], "--help"]
-    verb = find_verb(rest[0])
+    return run_verb(rest[0], rest[1:], context)
+
+
+def run_verb(name: str, words: list[str], context: Context) -> int:
+    """Find a verb, parse its words and call it; return its exit status."""
+    verb = find_verb(name)
     if verb is None:
-        raise _unknown(rest[0])
+        raise unknown(name)
     # Below 125 a status of `run` is the container's own, as with docker and podman.
     context.starts_a_container = verb.name in ("run", "create")
-    args = parser_for(verb).parse_args(rest[1:])
+    args = parser_for(verb).parse_args(words)
     context.debug = getattr(args, "debug", context.debug)
     context.root = getattr(args, "root", context.root)
     return dispatch(verb, args, context)
@@ -164,14 +185,20 @@ def run_command_line(argv: list[str], out: Output | None = None) -> int:
     context.debug = "--debug" in argv
     catch_signals()
     try:
-        return _execute(argv, context)
+        return answering(lambda: _execute(argv, context), context)
+    except Terminated as ended:
+        return 128 + ended.number
+
+
+def answering(call: Callable[[], int], context: Context) -> int:
+    """Return the status of `call`; an error becomes text and a status here, in one place for all doors."""
+    try:
+        return call()
     except MydockerError as error:
         if context.debug:
             _traceback()
         context.out.error(error)
         return _INTERNAL_ERROR if context.starts_a_container and error.exit_status == 1 else error.exit_status
-    except Terminated as ended:
-        return 128 + ended.number
     except BrokenPipeError:
         # Whoever read our output has gone; keep the interpreter from complaining when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

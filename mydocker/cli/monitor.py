@@ -1,4 +1,4 @@
-"""Verbs that watch or change running containers: top, stats, update, events, cp, and volumes."""
+"""Verbs around running containers: update, events, cp, and volumes."""
 
 from __future__ import annotations
 
@@ -12,73 +12,11 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
     from mydocker.cli.main import Context
-    from mydocker.runtime.usage import Usage
-
-_PROCESSES = ("PID", "PPID", "UID", "TIME", "COMMAND")
-_USAGE = ("ID", "NAME", "CPU", "MEMORY", "LIMIT", "READ", "WRITTEN", "PIDS")
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
-
-
-def top_arguments(parser: ArgumentParser) -> None:
-    """Declare the arguments of `top`."""
-    parser.add_argument("container", metavar="CONTAINER", help="name or id")
-
-
-def top(args: Namespace, context: Context) -> int:
-    """List the processes of a container, with the host's numbers."""
-    rows = [
-        (str(each.pid), str(each.parent), str(each.uid), f"{each.cpu:.2f}", each.command)
-        for each in context.engine.containers.processes(args.container)
-    ]
-    context.out.table(_PROCESSES, rows)
-    return 0
-
-
-def stats_arguments(parser: ArgumentParser) -> None:
-    """Declare the arguments of `stats`."""
-    parser.add_argument("--no-stream", action="store_true", help="measure once")
-    parser.add_argument("--interval", type=float, default=1.0, metavar="SECONDS", help="time between lines (1)")
-    parser.add_argument("--format", choices=("table", "json"), default="table", help="form of the answer")
-    parser.add_argument("container", nargs="*", metavar="CONTAINER", help="names or ids (default: all that run)")
-
-
-def stats(args: Namespace, context: Context) -> int:
-    """Show what containers use."""
-    containers = context.engine.containers
-    before: dict[str, Usage] = {}
-    while True:
-        found = [containers.find(each) for each in args.container] or [c for c in containers.list() if c.is_running]
-        now = {each.id: containers.usage(each.id) for each in found if each.is_running}
-        if before or not now:
-            rows = [(each.short_id, each.name, before.get(each.id), now[each.id]) for each in found if each.id in now]
-            if args.format == "json":
-                context.out.json([{"id": row[0], "name": row[1], **row[3]._asdict()} for row in rows])
-            else:
-                context.out.table(_USAGE, [(row[0], row[1], *_cells(row[2], row[3])) for row in rows])
-            if args.no_stream or not now:
-                return 0
-        before = now
-        time.sleep(args.interval)
-
-
-def _cells(before: Usage | None, now: Usage) -> tuple[str, ...]:
-    share = 0.0 if before is None else (now.cpu - before.cpu) / max(now.moment - before.moment, 1e-6)
-    limit = human(now.memory_limit) if now.memory_limit else "-"
-    return f"{share:.1%}", human(now.memory), limit, human(now.read), human(now.written), str(now.processes)
-
-
-def human(count: int) -> str:
-    """Return bytes for people: `1.5MiB`."""
-    value = float(count)
-    for unit in _UNITS:
-        if value < 1024 or unit == _UNITS[-1]:
-            break
-        value /= 1024
-    return f"{value:.0f}B" if unit == "B" else f"{value:.1f}{unit}"
 
 
 def update_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `update`."""
+    parser.epilog = "example: mydocker update -m 200m --cpus 1.5 web"
     parser.add_argument("-m", "--memory", default="", metavar="SIZE", help="memory limit")
     parser.add_argument("--memory-swap", default="", metavar="SIZE", help="memory and swap together; -1: unlimited")
     parser.add_argument("--memory-reservation", default="", metavar="SIZE", help="soft limit")
@@ -115,6 +53,7 @@ def update(args: Namespace, context: Context) -> int:
 
 def events_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `events`."""
+    parser.epilog = "example: mydocker events --since 1h --no-follow"
     parser.add_argument("--since", default="", metavar="TIME", help="from then on, as in 10m (default: from now on)")
     parser.add_argument("--no-follow", action="store_true", help="print what there is and end")
 
@@ -165,13 +104,15 @@ def _place(text: str) -> tuple[str, str]:
 
 def volume_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `volume`."""
+    parser.epilog = "examples:\n  mydocker volume create data\n  mydocker volume prune"
     parser.add_argument(
         "action", choices=("create", "ls", "list", "inspect", "rm", "remove", "prune"), help="what to do"
     )
-    parser.add_argument("name", nargs="*", metavar="NAME", help="volumes")
+    parser.add_argument("name", nargs="*", metavar="VOLUME", help="volumes")
     parser.add_argument("--label", action="append", default=[], metavar="KEY=VALUE", help="label of a new volume")
     parser.add_argument("-a", "--all", action="store_true", help="prune: those with names, too")
     parser.add_argument("-f", "--force", action="store_true", help="accepted; nothing is asked")
+    parser.add_argument("--format", choices=("table", "json"), default="table", help="form of the list")
 
 
 def volume(args: Namespace, context: Context) -> int:
@@ -184,10 +125,12 @@ def volume(args: Namespace, context: Context) -> int:
         for name in args.name or [""]:
             out.line(volumes.create(name, words.pairs(tuple(args.label), "--label")).name)
     elif args.action in ("ls", "list"):
-        out.table(
-            ("NAME", "USED", "CREATED"),
-            [(v.name, str(used.count(v.name)), local_time(v.created)) for v in volumes.list()],
-        )
+        listed = volumes.list()
+        if args.format == "json":
+            out.json([{**each._asdict(), "used": used.count(each.name)} for each in listed])
+        else:
+            rows = [(each.name, str(used.count(each.name)), local_time(each.created)) for each in listed]
+            out.table(("NAME", "USED", "CREATED"), rows)
     elif args.action == "inspect":
         out.json([volumes.find(name)._asdict() for name in args.name])
     elif args.action in ("rm", "remove"):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 def tag_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `tag`."""
+    parser.epilog = "example: mydocker tag app:1 app:stable"
     parser.add_argument("image", metavar="IMAGE", help="name or id")
     parser.add_argument("name", metavar="NAME[:TAG]", nargs="+", help="one more name for it")
 
@@ -32,6 +33,7 @@ def tag(args: Namespace, context: Context) -> int:
 
 def rmi_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `rmi`."""
+    parser.epilog = "example: mydocker rmi app:1"
     parser.add_argument("image", nargs="+", metavar="IMAGE", help="names (taken away) or ids (with all their names)")
     parser.add_argument("-f", "--force", action="store_true", help="also when a container stands on it")
 

@@ -20,7 +20,7 @@ _HEADER = ("NAME", "IpRange", "Driver")
 def network_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `network`."""
     parser.epilog = "example: mydocker network create --subnet 10.72.0.0/24 --driver bridge testbridge"
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION", help="what to do")
 
     def action(name: str, text: str, aliases: tuple[str, ...] = ()) -> ArgumentParser:
         made: ArgumentParser = actions.add_parser(name, help=text, description=text, aliases=list(aliases))

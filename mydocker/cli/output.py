@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from mydocker.values import TYPE_CHECKING
@@ -11,10 +12,6 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from mydocker.errors import MydockerError
-
-# The seed's tables: a column is three blanks wider than its widest cell, and at least twelve characters.
-_GAP = 3
-_NARROWEST = 12
 
 
 class Output:
@@ -50,13 +47,23 @@ class Output:
         self.stderr.flush()
 
     def table(self, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Write a table in the seed's form, the header in any case."""
-        cells = [list(header), *([visible(cell) for cell in row] for row in rows)]
-        widths = [max(_NARROWEST, *(len(row[i]) + _GAP for row in cells)) for i in range(len(header))]
-        for row in cells:
-            padded = "".join(cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False))
-            self.stdout.write((padded + row[-1]).rstrip() + "\n")
+        """Write a table in the seed's form, the header in any case; on a terminal it is cut to fit."""
+        shown = self.table_lines(header, rows)
+        self.stdout.write("".join(line + "\n" for line in shown))
         self.stdout.flush()
+
+    def table_lines(self, header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+        """Return the lines that `table` writes."""
+        from mydocker.cli.table import lines
+
+        return lines(header, [[visible(cell) for cell in row] for row in rows], self.columns, uses_colour(self.stdout))
+
+    @property
+    def columns(self) -> int:
+        """The width of the terminal that results go to; 0 where they do not go to one."""
+        if not self.stdout.isatty():
+            return 0
+        return os.get_terminal_size(self.stdout.fileno()).columns
 
     def json(self, value: object) -> None:
         """Write `value` as one JSON document."""
@@ -70,6 +77,11 @@ class Output:
         first, *rest = error.lines()
         self.stderr.write("".join(visible(line, keep="\t") + "\n" for line in (f"mydocker: {first}", *rest)))
         self.stderr.flush()
+
+
+def uses_colour(stream: TextIO) -> bool:
+    """Tell whether colour may be written to `stream`: to terminals that have it, unless NO_COLOR says no."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM", "dumb") != "dumb"
 
 
 def visible(text: str, keep: str = "") -> str:

@@ -40,6 +40,7 @@ def shown_name(path: str) -> str:
 
 def parse_arguments(parser: ArgumentParser) -> None:
     """Declare the flags of `parse`."""
+    parser.epilog = "example: mydocker parse -f app/Dockerfile --typed"
     file_argument(parser)
     parser.add_argument(
         "--format", choices=("json", "text"), default="json", help="json, or the file in its plainest form as text"

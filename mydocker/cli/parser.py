@@ -41,12 +41,34 @@ class SingleDash(argparse.ArgumentParser):
         return [found for found in super()._get_option_tuples(option_string) if found[1] == option_string[:2]]
 
 
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Tells the default of every flag that has one and whose text does not; the usage names the arguments alone."""
+
+    def _format_usage(self, usage: str | None, actions: Any, groups: Any, prefix: str | None) -> str:
+        places = [action for action in actions if not action.option_strings]
+        return f"usage: {' '.join((self._prog, '[FLAGS]', *map(self._place, places)))}\n\n"
+
+    def _place(self, action: argparse.Action) -> str:
+        if action.nargs == argparse.REMAINDER:
+            return str(action.metavar)
+        return self._format_args(action, self._get_default_metavar_for_positional(action))
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        text = action.help
+        if not text or action.default in _NOTHING or "default" in text or f"({action.default})" in text:
+            return text
+        return f"{text} (default: %(default)s)"
+
+
+_NOTHING: tuple[object, ...] = (None, "", False, 0, argparse.SUPPRESS, [])
+
+
 class Parser(SingleDash):
     """The command line's parser: a mistake is raised as `UsageError`, never printed here."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("allow_abbrev", False)
-        kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        kwargs.setdefault("formatter_class", _Formatter)
         super().__init__(*args, **kwargs)
 
     def _get_formatter(self) -> argparse.HelpFormatter:
@@ -54,9 +76,26 @@ class Parser(SingleDash):
         return self.formatter_class(prog=self.prog, width=_columns() - 2)  # type: ignore[call-arg]
 
     def error(self, message: str) -> NoReturn:
-        """Raise the mistake that argparse found."""
+        """Raise the mistake that argparse found, with the flag that may have been meant."""
         command = self.prog.removeprefix("mydocker").strip()
-        raise UsageError(command or message, message if command else "", f"see '{self.prog} --help'")
+        raise UsageError(command or message, message if command else "", self._meant(message))
+
+    def _meant(self, message: str) -> str:
+        _, found, words = message.partition("unrecognized arguments: ")
+        if found and words.startswith("-"):
+            import difflib
+
+            flag = words.split()[0].partition("=")[0]
+            shown = [option for action in self._actions for option in action.option_strings]
+            near = difflib.get_close_matches("--" + flag.lstrip("-"), shown, n=1)
+            if near:
+                return f"did you mean {near[0]}? See '{self.prog} --help'"
+        return f"see '{self.prog} --help'"
+
+
+def expanded_help(parser: argparse.ArgumentParser, action: argparse.Action) -> str:
+    """Return the text of a flag or an argument as the help shows it, with its default."""
+    return parser._get_formatter()._expand_help(action) if action.help else ""
 
 
 def common_arguments(parser: argparse.ArgumentParser) -> None:

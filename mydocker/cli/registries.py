@@ -27,6 +27,7 @@ def _insecure(args: Namespace) -> bool:
 
 def pull_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `pull`."""
+    parser.epilog = "example: mydocker pull registry.example:5000/app:1"
     parser.add_argument("image", nargs="+", metavar="IMAGE", help="name[:tag] or name@sha256:...")
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress")
     parser.add_argument("--platform", metavar="OS/ARCH", help="of an image for several platforms, take this one")
@@ -74,6 +75,7 @@ def push(args: Namespace, context: Context) -> int:
 
 def login_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `login`."""
+    parser.epilog = "example: mydocker login -u me --password-stdin registry.example:5000 < token"
     parser.add_argument("registry", nargs="?", default=_HUB, metavar="REGISTRY", help=f"host[:port] (default: {_HUB})")
     parser.add_argument("-u", "--username", help="who you are")
     parser.add_argument("-p", "--password", help="the password (others can see it: use --password-stdin)")
@@ -113,6 +115,7 @@ def _password(args: Namespace) -> str:
 
 def logout_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `logout`."""
+    parser.epilog = "example: mydocker logout registry.example:5000"
     parser.add_argument("registry", nargs="?", default=_HUB, metavar="REGISTRY", help=f"host[:port] (default: {_HUB})")
 
 

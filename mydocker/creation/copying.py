@@ -105,3 +105,32 @@ def _container_place(root: int, path: str, name: str) -> tuple[int, str]:
         return openat2(root, above or "/", _DIRECTORY, resolve=RESOLVE_IN_ROOT), last
     except (FileNotFoundError, NotADirectoryError):
         raise NotFound(f"no directory {above} in the container") from None
+
+
+def list_directory(containers: Containers, reference: str, path: str) -> list[tuple[str, bool]]:
+    """Return the names in a directory of a container, sorted, each with whether it is a directory (or leads to one).
+
+    Links are followed as the container would. Raises `NotFound`.
+    """
+    with containers.rootfs_fd(reference) as root:
+        try:
+            folder = openat2(root, path, _DIRECTORY, resolve=RESOLVE_IN_ROOT)
+        except (FileNotFoundError, NotADirectoryError):
+            raise NotFound(f"no directory {path} in the container") from None
+        try:
+            with os.scandir(folder) as entries:
+                return sorted((each.name, _is_directory(root, path, each)) for each in entries)
+        finally:
+            os.close(folder)
+
+
+def _is_directory(root: int, path: str, entry: os.DirEntry[str]) -> bool:
+    if not entry.is_symlink():
+        return entry.is_dir(follow_symlinks=False)
+    try:
+        os.close(
+            openat2(root, f"{path}/{entry.name}", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC, resolve=RESOLVE_IN_ROOT)
+        )
+    except OSError:
+        return False
+    return True

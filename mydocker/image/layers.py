@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from mydocker.events import Reporter
     from mydocker.image.blobs import Blobs
     from mydocker.image.digest import ChainID
+    from mydocker.image.entry import Entry
     from mydocker.image.layout import Layout
     from mydocker.image.limits import Limits
     from mydocker.image.snapshots import Snapshots
@@ -141,6 +142,14 @@ class Layers:
                 return first_difference(root, there)
             finally:
                 os.close(there)
+
+    def entries(self, layer: Layer) -> Iterator[Entry]:
+        """Yield the members of a layer's archive, whiteouts among them, in its order; nothing is unpacked."""
+        fd = self._blobs.open(layer.blob.digest)
+        try:
+            yield from TarReader(decompressed(read_chunks(fd), self._limits), self._limits)
+        finally:
+            os.close(fd)
 
     def check_blob(self, layer: Layer) -> None:
         """Read a layer's blob to its end and compare its content with the diff ID; raises `DigestMismatch`."""

@@ -53,7 +53,7 @@ def test_abbreviated_and_unknown_flags_are_mistakes(words: list[str]) -> None:
     with pytest.raises(UsageError) as caught:
         run_like().parse_args(words)
     assert caught.value.exit_status == 125
-    assert caught.value.hint == "see 'mydocker run --help'"
+    assert caught.value.hint.lower().endswith("see 'mydocker run --help'")
 
 
 def test_the_help_shows_the_two_dash_spelling_only() -> None:
