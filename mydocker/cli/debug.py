@@ -14,7 +14,10 @@ def debug_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `debug`."""
     from mydocker.cli.build import secret_argument
 
-    parser.epilog = "What the shell changes is dropped at its end: every visit finds what the failing step left."
+    parser.epilog = (
+        "What the shell changes is dropped at its end: every visit finds what the failing step left.\n\n"
+        "examples:\n  mydocker debug\n  mydocker debug -c 'ls -l /src'"
+    )
     parser.add_argument(
         "build", nargs="?", default="", metavar="BUILD", help="the failed build (default: the last one)"
     )

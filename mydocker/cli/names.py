@@ -189,6 +189,6 @@ SOURCES: dict[str, Callable[[Place, str, Context], Iterable[tuple[str, str]]]] =
 }
 _NEED_NO_STORE = frozenset({_signals, _rules, _capabilities, _policies, _topics, _run_network})
 PATHS = frozenset({
-    "FILE", "DIR", "CONTEXT", "PATH", "[CONTAINER:]SOURCE", "[CONTAINER:]TARGET", "[SRC:]DST[:OPTIONS]",
+    "FILE", "DIR", "CONTEXT", "[CONTAINER:]SOURCE", "[CONTAINER:]TARGET", "[SRC:]DST[:OPTIONS]",
     "PATH[:DST[:rwm]]", "SCRIPT",
 })  # fmt: skip
