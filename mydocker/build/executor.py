@@ -204,10 +204,12 @@ class Executor:
                 os.mkdir(directory, 0o755)
                 os.chmod(directory, 0o755)
             try:
-                handler.run(step, self._workshop, below, place)
+                filling = handler.run(step, self._workshop, below, place)
             except MydockerError as error:
                 self._keep(step, place, error)
                 raise
+            if filling:
+                return self._store.layers.commit_filled(upper, below, step.epoch, filling)
             return self._store.layers.commit_upper(upper, below, step.epoch)
 
     def _keep(self, step: Step, place: str, error: MydockerError) -> None:

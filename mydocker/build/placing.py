@@ -49,10 +49,7 @@ class Placer:
 
     def place(self, tree: Tree, picked: Picked, destination: str) -> None:
         """Copy one picked source to `destination` (absolute in the root; a trailing slash means: into a directory)."""
-        into_directory = destination.endswith("/")
-        above = destination if into_directory else posixpath.dirname(destination)
-        self.make_directories(resolve(self._root, above))
-        target = resolve(self._root, destination)
+        target = self._target(destination)
         if picked.root.is_dir:
             self.make_directories(target)
             self._place_below(tree, picked, target)
@@ -60,6 +57,26 @@ class Placer:
         if self._is_directory(target):
             target = posixpath.join(target, picked.name)
         self._place_one(tree, picked.root, target)
+
+    def empty_directory(self, destination: str) -> str | None:
+        """Make the directory `destination` and return its path without links, or None when something is in it.
+
+        An empty one is part of the step's changes afterwards, be it new or not: something is to come into it.
+        """
+        target = self._target(destination)
+        self.make_directories(target)
+        with ExitStack() as stack:
+            fd = self._open_directory(stack, target)
+            if os.listdir(fd):
+                return None
+            os.fchmod(fd, stat.S_IMODE(os.fstat(fd).st_mode))  # a change of nothing, but overlayfs copies it up
+        return target
+
+    def _target(self, destination: str) -> str:
+        """Return where a destination leads, with the directories above it made."""
+        above = destination if destination.endswith("/") else posixpath.dirname(destination)
+        self.make_directories(resolve(self._root, above))
+        return resolve(self._root, destination)
 
     def make_directories(self, path: str) -> None:
         """Make the directory `path` (links resolved) and those above it, as far as they are missing."""
@@ -92,10 +109,10 @@ class Placer:
         with ExitStack() as stack:
             directory, name = self._parent_of(stack, target)
             _clear_the_way(directory, name, target)
-            file = os.open(name, _NEW_FILE, 0o600, dir_fd=directory)
+            file = os.open(name, NEW_FILE, 0o600, dir_fd=directory)
             try:
                 os.lseek(source, 0, os.SEEK_SET)
-                _copy_content(source, file, os.fstat(source).st_size)
+                copy_content(source, file, os.fstat(source).st_size)
                 self._dress(file, stat.S_IFREG | mode, (0, 0))
             finally:
                 os.close(file)
@@ -190,9 +207,9 @@ class Placer:
         source = tree.open(entry.path)
         try:
             before = os.fstat(source)
-            file = os.open(name, _NEW_FILE, 0o600, dir_fd=directory)
+            file = os.open(name, NEW_FILE, 0o600, dir_fd=directory)
             try:
-                _copy_content(source, file, before.st_size)
+                copy_content(source, file, before.st_size)
                 self._dress(file, entry.mode, (entry.uid, entry.gid))
                 for attribute, value in tree.xattrs(entry):
                     os.setxattr(file, attribute, value)
@@ -204,9 +221,7 @@ class Placer:
         finally:
             os.close(source)
         if (after.st_size, after.st_mtime_ns) != (entry.size, entry.mtime):
-            raise BuildFailed(
-                f"{entry.path} changed while it was copied", hint="build again when nothing writes to the context"
-            )
+            raise changed_meanwhile(entry)
 
     def _owner(self, entry: Entry) -> tuple[int, int]:
         return self._manner.owner or (entry.uid, entry.gid)
@@ -236,7 +251,7 @@ class Placer:
             os.close(fd)
 
 
-_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
 
 def _clear_the_way(directory: int, name: str, target: str) -> None:
@@ -251,8 +266,11 @@ def _clear_the_way(directory: int, name: str, target: str) -> None:
         raise BuildFailed(f"cannot replace the directory /{target} by a file") from None
 
 
-def _copy_content(source: int, file: int, size: int) -> None:
-    """Copy all that is in `source`; holes stay holes where the file systems can share or copy in the kernel."""
+def copy_content(source: int, file: int, size: int) -> None:
+    """Copy all that is in `source` to the new file `file`.
+
+    Holes stay holes where the file systems can share or copy in the kernel.
+    """
     try:
         while os.copy_file_range(source, file, max(size, _BLOCK)):
             pass
@@ -265,6 +283,13 @@ def _copy_content(source: int, file: int, size: int) -> None:
     os.ftruncate(file, 0)
     while os.sendfile(file, source, None, _BLOCK):
         pass
+
+
+def changed_meanwhile(entry: Entry) -> BuildFailed:
+    """Return the error about a file that is no longer what the step's key was made of."""
+    return BuildFailed(
+        f"{entry.path} changed while it was copied", hint="build again when nothing writes to the context"
+    )
 
 
 def _not_a_directory(path: str) -> BuildFailed:

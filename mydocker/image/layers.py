@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from contextlib import closing, contextmanager
+import time
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from mydocker.errors import DigestMismatch
 from mydocker.events import Progress
 from mydocker.image.compression import compressor, decompressed, read_chunks
 from mydocker.image.digest import DiffID, chain_ids
+from mydocker.image.entry import DIRECTORY, Entry
 from mydocker.image.layout import store_error
 from mydocker.image.locks import locked
 from mydocker.image.manifest import OCI_LAYER_ZSTD, Descriptor, Layer
@@ -20,9 +22,11 @@ from mydocker.image.pack import PackRules, pack
 from mydocker.image.pipes import Feeder, ahead
 from mydocker.image.stack import Stack
 from mydocker.image.tar_reader import TarReader
+from mydocker.image.tar_writer import TarWriter
 from mydocker.image.unpack import UnpackRules, unpack
 from mydocker.image.walk import OPEN_DIRECTORY
 from mydocker.image.xattrs import read as read_xattrs
+from mydocker.image.xattrs import strip_overlay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,7 +34,6 @@ if TYPE_CHECKING:
     from mydocker.events import Reporter
     from mydocker.image.blobs import Blobs
     from mydocker.image.digest import ChainID
-    from mydocker.image.entry import Entry
     from mydocker.image.layout import Layout
     from mydocker.image.limits import Limits
     from mydocker.image.snapshots import Snapshots
@@ -45,6 +48,17 @@ class Expected(NamedTuple):
 
     below: tuple[str, ...] = ()
     stack: tuple[DiffID, ...] = ()
+
+
+class Filling(NamedTuple):
+    """What is still to come into a layer: the content of the directory `place` (a path below the root, or "").
+
+    `write(directory, archive, epoch)` writes it to the open directory, whose descriptor it closes, and to the archive,
+    in the order of layers and with no time later than `epoch`.
+    """
+
+    place: str
+    write: Callable[[int, TarWriter, int], None]
 
 
 class Layers:
@@ -77,6 +91,23 @@ class Layers:
             layer = self._store(lambda put: _pack(fd, put, rules))
         finally:
             os.close(fd)
+        return self._adopt(upper, layer)
+
+    def commit_filled(self, upper: str, parents: tuple[str, ...], epoch: int, filling: Filling) -> Layer:
+        """Make a layer and its snapshot as `commit_upper` does, of an upper that only has the directories to a filling.
+
+        The bytes are written once, as they come, and not read again.
+        """
+        fd = os.open(upper, OPEN_DIRECTORY)
+        try:
+            with Stack(parents) as stack:
+                whole = _root_changed(fd, stack)
+            layer = self._store(lambda put: _fill(fd, put, epoch, filling, whole))
+        finally:
+            os.close(fd)
+        return self._adopt(upper, layer)
+
+    def _adopt(self, upper: str, layer: Layer) -> Layer:
         with self._layout.workspace("commit") as place:
             os.rename(upper, f"{place}/fs")
             self._snapshots.adopt(f"{place}/fs", layer.diff_id)
@@ -221,6 +252,31 @@ class Layers:
 
 def _pack(root: int, put: Callable[[bytes], None], rules: PackRules) -> None:
     pack(root, put, rules)
+
+
+def _fill(root: int, put: Callable[[bytes], None], epoch: int, filling: Filling, whole: bool) -> None:
+    """Write the directories that lead to a filling, then the filling, to `put` as an archive."""
+    archive = TarWriter(put)
+    names = [b"", *filter(None, os.fsencode(filling.place).split(b"/"))]
+    with ExitStack() as stack:
+        directory = root
+        for depth, name in enumerate(names):
+            if depth:
+                directory = os.open(name, OPEN_DIRECTORY, dir_fd=directory)
+                stack.callback(os.close, directory)
+            facts = os.fstat(directory)
+            # The last one is changed by what comes into it, now.
+            changed = time.time_ns() if depth == len(names) - 1 else facts.st_mtime_ns
+            seconds = min(changed // 10**9, epoch)
+            strip_overlay(directory)
+            if depth or whole:
+                path = b"/".join(names[1 : depth + 1])
+                attributes = read_xattrs(directory)
+                mode = stat.S_IMODE(facts.st_mode)
+                archive.add(Entry(path, DIRECTORY, mode, facts.st_uid, facts.st_gid, 0, seconds, xattrs=attributes))
+            stack.callback(os.utime, directory, ns=(seconds * 10**9, seconds * 10**9))
+        filling.write(os.dup(directory), archive, epoch)
+        archive.finish()
 
 
 def _tee(chunks: Iterator[bytes], put: Callable[[bytes], None]) -> Iterator[bytes]:

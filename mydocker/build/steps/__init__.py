@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from mydocker.build.executor import Workshop
     from mydocker.build.plan import Step
+    from mydocker.image.layers import Filling
 
     class Handler(Protocol):
         """What the executor asks of a kind of step."""
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
         def key_parts(self, step: Step, shop: Workshop) -> dict[str, str]:
             """Return the parts of the step's key besides its text and its parent."""
 
-        def run(self, step: Step, shop: Workshop, below: tuple[str, ...], place: str) -> None:
+        def run(self, step: Step, shop: Workshop, below: tuple[str, ...], place: str) -> Filling | None:
             """Carry the step out: leave its changes in `place`/upper, over the snapshots `below` (topmost first).
 
-            `place` also holds `work` for overlayfs, and anything else that has to be gone afterwards.
+            `place` also holds `work` for overlayfs, and anything else that has to be gone afterwards. What is returned
+            is still to be written into the layer, when the overlay is gone.
             """
 
 

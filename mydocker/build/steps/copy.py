@@ -15,6 +15,7 @@ from mydocker.values import TYPE_CHECKING
 if TYPE_CHECKING:
     from mydocker.build.executor import Workshop
     from mydocker.build.plan import Step
+    from mydocker.image.layers import Filling
 
 Files = ins.Copy | ins.Add
 
@@ -43,11 +44,11 @@ class CopyHandler:
                 parts[f"download {source}"] = remote.identity(one, source, shop)
         return parts
 
-    def run(self, step: Step, shop: Workshop, below: tuple[str, ...], place: str) -> None:
+    def run(self, step: Step, shop: Workshop, below: tuple[str, ...], place: str) -> Filling | None:
         """Copy in the order of the sources: a later one replaces what an earlier one put to the same name."""
         from mydocker.build.steps.copying import copy
 
-        copy(step, shop, below, place)
+        return copy(step, shop, below, place)
 
 
 def instruction(step: Step) -> Files:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import posixpath
+from itertools import chain
 
 from mydocker.build import remote
+from mydocker.build.filling import filling
 from mydocker.build.modes import ModeChange
 from mydocker.build.owners import owner_of
 from mydocker.build.placing import Manner, Placer
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from mydocker.build.executor import Workshop
     from mydocker.build.plan import Step
     from mydocker.build.tree import Tree
+    from mydocker.image.layers import Filling
 
 # As docker's ADD: what a tar's first block says, behind any of the compressions.
 _TAR_MAGIC = slice(257, 262)
@@ -37,14 +40,21 @@ _AS_DOCKER = UnpackRules(
 )
 
 
-def copy(step: Step, shop: Workshop, below: tuple[str, ...], place: str) -> None:
-    """Copy in the order of the sources: a later one replaces what an earlier one put to the same name."""
+def copy(step: Step, shop: Workshop, below: tuple[str, ...], place: str) -> Filling | None:
+    """Copy in the order of the sources: a later one replaces what an earlier one put to the same name.
+
+    A directory that comes alone, to where nothing is, is not copied yet but returned as what fills the layer.
+    """
     one = instruction(step)
     destination = destination_of(step)
     with overlay_fd(below, f"{place}/upper", f"{place}/work") as root:
         owner = owner_of(root, one.chown, shop.reporter) if one.chown else None
         manner = Manner(owner, ModeChange.parse(one.chmod) if one.chmod else None)
         placer = Placer(root, manner)
+        if alone := _lone_directory(step, shop):
+            target = placer.empty_directory(destination)
+            if target is not None:
+                return filling(*alone, target, manner)
         for content in one.contents:
             data = content.data.encode("utf-8", "surrogateescape")
             placer.write_file(_file_target(placer, destination, content.name), data)
@@ -58,6 +68,21 @@ def copy(step: Step, shop: Workshop, below: tuple[str, ...], place: str) -> None
                     _unpack(tree, picked, placer, root, destination, shop)
                 else:
                     placer.place(tree, picked, destination)
+    return None
+
+
+def _lone_directory(step: Step, shop: Workshop) -> tuple[Tree, Picked] | None:
+    """Return what a step takes when that is the content of one directory, not empty, and nothing else."""
+    one = instruction(step)
+    if one.contents or len(one.sources) != 1 or remote.is_remote(one, one.sources[0]):
+        return None
+    tree = shop.trees.open(step.sources[source_of(one)])
+    found = pick(tree, one.sources[0], rules_of(one))
+    if len(found) != 1 or not found[0].root.is_dir:
+        return None
+    below = iter(found[0].below)
+    first = next(below, None)
+    return (tree, found[0]._replace(below=chain([first], below))) if first else None
 
 
 def _file_target(placer: Placer, destination: str, name: str) -> str:
