@@ -42,6 +42,7 @@ _REPEATED = (
     (("--group-add",), "groups", "GROUP", "one more group for the user"),
     (("--log-opt",), "log_options", "KEY=VALUE", "max-size, max-file: rotate the log"),
     (("--annotation",), "annotations", "KEY=VALUE", "annotation of the runtime-spec document"),
+    (("--hooks-dir",), "hooks", "DIR", "folder with descriptions of hooks (oci-hooks), as for podman"),
 )
 _ONCE = (
     (("--name",), "name", "NAME", "name of the container"),

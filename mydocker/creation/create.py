@@ -69,6 +69,7 @@ def create(rooms: Rooms, image: Image, request: RunRequest, network: Network | N
     options = _options(image, request)._replace(network=connected.mode, **joined)
     if connected.files_of and not options.hostname:
         options = options._replace(hostname=files.read_hostname(connected.files_of))
+    options = options._replace(hooks=_hooks(request, options._replace(mounts=mounts)))
     shared = _shared(rooms.containers, (*request.namespaces, ("net", connected.name)))
     options = options._replace(annotations=(*options.annotations, *shared))
 
@@ -78,6 +79,14 @@ def create(rooms: Rooms, image: Image, request: RunRequest, network: Network | N
         return options._replace(hostname=hostname, mounts=(*of_names, *mounts))
 
     return rooms.containers.create(facts, place)
+
+
+def _hooks(request: RunRequest, options: ContainerOptions) -> dict[str, Any] | None:
+    if not request.hooks:
+        return None
+    from mydocker.creation import hooks
+
+    return hooks.chosen(request.hooks, options)
 
 
 def _disposable(volumes: Volumes, used: tuple[str, ...]) -> tuple[str, ...]:

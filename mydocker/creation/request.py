@@ -37,7 +37,8 @@ class RunRequest(NamedTuple):
 
     `networks` is one of none, host, `container:REFERENCE` and the path of a network namespace, or names of networks;
     `address`, `address6`, `mac` and `aliases` are how the container is known on the first of those.
-    `resolv` is a file to be the container's /etc/resolv.conf; `namespaces` are the flags --pid --ipc --uts --cgroupns.
+    `resolv` is a file to be the container's /etc/resolv.conf; `namespaces` are the flags --pid --ipc --uts --cgroupns;
+    `hooks` are folders of hooks (see `mydocker.creation.hooks`).
     """
 
     image: str
@@ -89,3 +90,4 @@ class RunRequest(NamedTuple):
     oom_score: int | None = None
     log_options: tuple[str, ...] = ()
     annotations: tuple[str, ...] = ()
+    hooks: tuple[str, ...] = ()

@@ -17,7 +17,7 @@ import select
 import signal
 
 from mydocker.linux import libc, loopback, mounts, namespaces, process, seccomp
-from mydocker.runtime import channel, console, identity, mounting, program, trampoline
+from mydocker.runtime import channel, console, hooks, identity, mounting, program, trampoline
 from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ class Setup:
         self.program = trampoline.sealed()
         self.identity: identity.Identity = (0, 0, (), "/")
         self.filter = b""
+        self.told = b""
+        self.last_hooks: tuple[hooks.Entry, ...] = ()
 
     # Before the root file system -------------------------------------------------------------------------------------
 
@@ -151,8 +153,18 @@ class Setup:
     def ready(self) -> None:
         """Let the parent run hooks and set up the network; wait for its word."""
         channel.send(self.end, channel.READY)
-        if channel.receive(self.end)[0] != channel.READY:
+        message, _ = channel.receive(self.end)
+        if message[:1] != channel.READY:
             os._exit(1)
+        self.told = message[1:]
+
+    def run_hooks(self, entries: tuple[hooks.Entry, ...]) -> None:
+        """Run hooks in the container's namespaces, with the host's files still in sight."""
+        hooks.run(entries, self.told)
+
+    def start_hooks(self, entries: tuple[hooks.Entry, ...]) -> None:
+        """Keep the hooks that run last of all, inside."""
+        self.last_hooks = entries
 
     def user(self, text: str, groups: tuple[str, ...]) -> None:
         """Find out who the program runs as, in the container's own files."""
@@ -201,6 +213,7 @@ class Setup:
         program.reduce(uid, gid, groups, sets)
         if options["no_new_privileges"]:
             process.prctl(process.PR_SET_NO_NEW_PRIVS, 1)
+        self._run_last_hooks()
         if options["die_with_parent"]:
             self._die_with_parent()
         environment = program.complete_environment(env, home)
@@ -223,6 +236,12 @@ class Setup:
         process.close_from(_CHANNEL + len(moved))
         self.end.detach()
         self.end = _socket.socket(fileno=_CHANNEL)
+
+    def _run_last_hooks(self) -> None:
+        try:
+            hooks.run(self.last_hooks, self.told)
+        except OSError as err:
+            raise HookFailed(err.errno, err.strerror, err.filename) from err
 
     def _die_with_parent(self) -> None:
         """Ask to be killed when the parent ends; it may have done so already, then its end of the channel is closed."""
@@ -249,7 +268,13 @@ def run(plan: Plan, end: _socket.socket, streams: tuple[int, int, int]) -> NoRet
     os._exit(_FAILED)
 
 
+class HookFailed(OSError):
+    """A hook that runs in the middle of another operation."""
+
+
 def _name(operation: str, error: BaseException) -> str:
+    if isinstance(error, HookFailed):
+        return "run_hooks"
     return "exec" if isinstance(error, program.NotRunnable) else operation
 
 

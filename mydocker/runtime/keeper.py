@@ -9,8 +9,9 @@ from __future__ import annotations
 import importlib
 import time
 
+from mydocker.errors import RuntimeFailure
 from mydocker.linux.process import start_ticks
-from mydocker.runtime import journal, launch, log, sandbox, sharing
+from mydocker.runtime import hooks, journal, launch, log, sandbox, sharing
 from mydocker.runtime.carrier import Carrier, make_streams
 from mydocker.runtime.cgroups.hierarchy import Cgroup, detect
 from mydocker.runtime.record import EXITED, RUNNING, Container
@@ -66,11 +67,11 @@ class Keeper:
                 self._document,
                 root_of(self.bundle, self.container),
                 self._group,
-                wait_for_parent=bool(self._hook.module),
+                wait_for_parent=bool(self._hook.module) or hooks.wait_inside(self._document),
                 size=size,
             )
             started = launch.start(
-                prepared.plan, streams.theirs, pid_namespace=prepared.pid_namespace, on_ready=self._hook.attach
+                prepared.plan, streams.theirs, pid_namespace=prepared.pid_namespace, on_ready=self._ready
             )
         except BaseException:
             streams.close()
@@ -84,7 +85,26 @@ class Keeper:
             )  # fmt: skip
             self.bundle.write_state(state)
         self._note("start")
+        self._note_hooks("poststart", "running", started.pid)
         return self.carrier
+
+    def _ready(self, pid: int) -> bytes:
+        """Do what has to be done when the namespaces are there; return what hooks inside are told."""
+        self._hook.attach(pid)
+        if not self._document.get("hooks"):
+            return b""
+        told = self._told("creating", pid)
+        try:
+            hooks.run(hooks.of(self._document, *hooks.BEFORE), told)
+        except OSError as err:
+            raise RuntimeFailure(f"cannot set up the container: hook {err.filename}", str(err.strerror)) from err
+        return told
+
+    def _told(self, status: str, pid: int) -> bytes:
+        return hooks.state(self._document, self.bundle.id, status, pid, self.bundle.path)
+
+    def _note_hooks(self, moment: str, status: str, pid: int) -> None:
+        note_hooks(self.bundle, self.container, self._document, moment, status, pid)
 
     def _note(self, action: str, **facts: Any) -> None:
         journal.note(self.bundle.top, action, self.bundle.id, self.container.name, **facts)
@@ -117,10 +137,23 @@ class Keeper:
             self._hook.detach()
         finally:
             self._group.remove()
+            self._note_hooks("poststop", "stopped", 0)
 
     def close(self) -> None:
         """Close the log."""
         self._log.close()
+
+
+def note_hooks(
+    bundle: Bundle, container: Container, document: dict[str, Any], moment: str, status: str, pid: int
+) -> None:
+    """Run the hooks of a moment at which a failure is noted and nothing else (runtime.md, "Lifecycle")."""
+    for entry in hooks.of(document, moment):
+        try:
+            hooks.run((entry,), hooks.state(document, bundle.id, status, pid, bundle.path))
+        except OSError as err:
+            why = f"{moment} {err.filename}: {err.strerror}"
+            journal.note(bundle.top, "hook_failed", bundle.id, container.name, error=why)
 
 
 def root_of(bundle: Bundle, container: Container) -> RootFs:

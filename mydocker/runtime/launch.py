@@ -45,12 +45,13 @@ def start(
     streams: tuple[int, int, int],
     *,
     pid_namespace: str | int | None = NEW_PID_NAMESPACE,
-    on_ready: Callable[[int], None] | None = None,
+    on_ready: Callable[[int], bytes] | None = None,
 ) -> Started:
     """Start a container and return once its program has been executed.
 
     `pid_namespace` is "" for a new one, None for the caller's own, else the path of one to join, or a pidfd of a
-    process in it. `on_ready` is called with the child's process id when the plan comes to its operation `ready`.
+    process in it. `on_ready` is called with the child's process id when the plan comes to its operation `ready`; what
+    it returns is the state that hooks in the child are told.
     Raise CommandNotFound, CommandNotExecutable or RuntimeFailure; no process is left then. The caller waits for the
     process.
     """
@@ -64,7 +65,7 @@ def fork(
     plan: tuple[tuple[Any, ...], ...],
     streams: tuple[int, int, int],
     pid_namespace: str | int | None,
-    on_ready: Callable[[int], None] | None = None,
+    on_ready: Callable[[int], bytes] | None = None,
 ) -> Started:
     """Do as `start`, but raise `Refused` with what the child said."""
     ours, theirs = channel.pair()
@@ -81,9 +82,8 @@ def fork(
             if message == channel.CONSOLE:
                 master = descriptors[0]
             elif message == channel.READY:
-                if on_ready is not None:
-                    on_ready(pid)
-                channel.send(ours, channel.READY)
+                told = on_ready(pid) if on_ready is not None else b""
+                channel.send(ours, channel.READY + told)
             else:
                 raise Refused(message)
     except BaseException:

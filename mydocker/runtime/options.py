@@ -57,7 +57,8 @@ class ContainerOptions(NamedTuple):
 
     `user` is docker's `user[:group]` text, resolved in the container's own files. `network`, `pid`, `ipc`, `uts` and
     `cgroupns` are "private", "host", or the path of a namespace to join; `network` "none" is a private one with its
-    loopback device up. `seccomp` is the default profile (None), no filter ({}), or a runtime-spec document.
+    loopback device up. `seccomp` is the default profile (None), no filter ({}), or a runtime-spec document. `hooks` is
+    the runtime-spec's object of that name.
     """
 
     argv: tuple[str, ...]
@@ -90,3 +91,4 @@ class ContainerOptions(NamedTuple):
     cgroupns: str = "private"
     cgroup_parent: str = "mydocker"
     annotations: tuple[tuple[str, str], ...] = ()
+    hooks: dict[str, Any] | None = None

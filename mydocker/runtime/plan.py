@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from mydocker.errors import UsageError
 from mydocker.linux import capabilities, mounts, namespaces, seccomp
-from mydocker.runtime import entries, spec
+from mydocker.runtime import entries, hooks, spec
 from mydocker.runtime.rootfs import Overlay, RootFs
 from mydocker.values import TYPE_CHECKING, NamedTuple
 
@@ -98,6 +98,7 @@ def make(
     plan += _file_systems(document, rootfs, cgroup_mounts, size)
     if wait_for_parent:
         plan.append(("ready",))
+    plan += [("run_hooks", found)] if (found := hooks.of(document, "createContainer")) else []
     plan += [_sysctl(key, value, linux) for key, value in linux.get("sysctl", {}).items()]
     plan += _user(document)
     plan.append(("workdir", document["process"]["cwd"]))
@@ -105,6 +106,7 @@ def make(
     plan += [("mask", tuple(linux["maskedPaths"]))] if linux.get("maskedPaths") else []
     after = entries.PROPAGATION[linux["rootfsPropagation"]] if linux.get("rootfsPropagation") else 0
     plan.append(("pivot", after, bool(document["root"].get("readonly"))))
+    plan += [("start_hooks", found)] if (found := hooks.of(document, "startContainer")) else []
     plan += _program(document, die_with_parent)
     return Launch(tuple(plan), pid_namespace)
 

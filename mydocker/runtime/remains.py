@@ -68,6 +68,8 @@ def _put_right(bundle: Bundle) -> None:
         return
     keeping.Hook(container.hook, bundle.path, container.hook_arguments).detach()
     group.remove()
+    if container.is_running:
+        keeping.note_hooks(bundle, container, bundle.document(), "poststop", "stopped", 0)
     if container.auto_remove:
         erase(bundle, container)
     elif container.is_running:

@@ -94,6 +94,7 @@ def document(options: ContainerOptions, identifier: str, *, root: str = "rootfs"
         **({"domainname": options.domainname} if options.domainname else {}),
         "mounts": _mounts(options),
         "annotations": _annotations(options),
+        **({"hooks": options.hooks} if options.hooks else {}),
         "linux": {
             "namespaces": _namespaces(options),
             "resources": _resources(options),
