@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks._debian import debian_tar
 from benchmarks._docker import dockerd, missing
 from benchmarks._harness import Contender, command, measure, report
 
@@ -42,7 +43,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-build-") as name, ExitStack() as stack:
         place = Path(name)
         _make_context(place / "context")
-        _make_base(place / "base.tar")
+        debian_tar(place / "base.tar")
         ours = _ours(place)
         others = [_docker(place, stack), _buildah(place)]
         contenders = [ours, *others]
@@ -87,17 +88,6 @@ def _make_context(context: Path) -> None:
         (folder / f"f{number}.txt").write_text(f"file {number}\n" * 20)
     (context / "one.txt").write_text("one\n")
     (context / "Dockerfile").write_text(_STEPS)
-
-
-def _make_base(tar: Path) -> None:
-    """Make a Debian root file system with debootstrap, once for all benchmarks of this machine."""
-    kept = Path(tempfile.gettempdir()) / "bench-debian-base.tar"
-    if not kept.exists():
-        with tempfile.TemporaryDirectory() as root:
-            subprocess.run(["debootstrap", "--variant=minbase", "bookworm", root], check=True, capture_output=True)
-            subprocess.run(["tar", "--numeric-owner", "-C", root, "-cf", f"{kept}.new", "."], check=True)
-            os.rename(f"{kept}.new", kept)
-    os.link(kept, tar) if kept.stat().st_dev == tar.parent.stat().st_dev else shutil.copy(kept, tar)
 
 
 def _ours(place: Path) -> _Builder:

@@ -7,14 +7,14 @@ in whole seconds; no access or change times. Names are bytes, as the kernel has 
 
 from __future__ import annotations
 
-import struct
 from typing import NamedTuple
 
 FILE, HARDLINK, SYMLINK, CHARACTER, BLOCK, DIRECTORY, FIFO = b"0", b"1", b"2", b"3", b"4", b"5", b"6"
 BLOCK_SIZE = 512
 END = bytes(2 * BLOCK_SIZE)
 
-_HEADER = struct.Struct("100s8s8s8s12s12s8sc100s6s2s32s32s8s8s155s12x")
+# Type, link, magic and version, no names of user and group, device numbers, prefix.
+_TAIL = b"%b%bustar\x0000" + bytes(64) + b"%07o\0%07o\0%b" + bytes(12)
 _LARGEST_ID = 0o7777777
 _LARGEST_NUMBER = 0o77777777777
 _PAX_NAME = b"././@PaxHeader"
@@ -103,26 +103,12 @@ def _split(name: bytes) -> tuple[bytes, bytes]:
 
 def _ustar(name: bytes, prefix: bytes, entry: Entry, link: bytes, numbers: tuple[int, int, int, int]) -> bytes:
     uid, gid, size, mtime = numbers
-    fields = (
-        name,
-        b"%07o" % (entry.mode & 0o7777),
-        b"%07o" % uid,
-        b"%07o" % gid,
-        b"%011o" % size,
-        b"%011o" % mtime,
-        b"        ",
-        entry.kind,
-        link,
-        b"ustar",
-        b"00",
-        b"",
-        b"",
-        b"%07o" % entry.major,
-        b"%07o" % entry.minor,
-        prefix,
-    )
-    block = _HEADER.pack(*fields)
-    return b"%b%06o\0 %b" % (block[:148], sum(block), block[156:])
+    head = b"%b%07o\0%07o\0%07o\0%011o\0%011o\0" % (
+        name.ljust(100, b"\0"), entry.mode & 0o7777, uid, gid, size, mtime,
+    )  # fmt: skip
+    tail = _TAIL % (entry.kind, link.ljust(100, b"\0"), entry.major, entry.minor, prefix.ljust(155, b"\0"))
+    # The sum counts the field that it will stand in as eight spaces.
+    return b"%b%06o\0 %b" % (head, sum(head) + sum(tail) + 8 * 0x20, tail)
 
 
 def _pax(records: list[tuple[bytes, bytes]]) -> bytes:

@@ -198,9 +198,11 @@ class Layers:
         fd = self._blobs.open(layer.blob.digest)
         try:
             counted = self._reported(read_chunks(fd), f"unpack {layer.diff_id.short}", layer.blob.size)
-            with closing(ahead(_tee(decompressed(counted, self._limits), running.update))) as plain:
-                reader = TarReader(plain, self._limits)
-                leaned = unpack(reader, root, rules).leaned
+            with (
+                Feeder(running.update) as hashing,
+                closing(ahead(_tee(decompressed(counted, self._limits), hashing.put))) as plain,
+            ):
+                leaned = unpack(TarReader(plain, self._limits), root, rules).leaned
         finally:
             os.close(fd)
         _compare(layer.diff_id, DiffID.of_hash(running))

@@ -102,25 +102,27 @@ class _Packer:
             self._add_file(node)
         elif kind == stat.S_IFLNK:
             target = os.readlink(node.name, dir_fd=node.parent)
-            self._emit(self._entry(node, tar.SYMLINK)._replace(link=target, mode=0o777))
+            self._emit(self._entry(node.path, tar.SYMLINK, node.facts)._replace(link=target, mode=0o777))
         else:
             self._add_special(node, _KINDS[kind])
 
     def add_directory(self, node: Node) -> None:
         """Write the entry of a directory, without what is in it."""
-        self._emit(self._entry(node, tar.DIRECTORY)._replace(xattrs=xattrs.read(node.fd)))
+        self._emit(self._entry(node.path, tar.DIRECTORY, node.facts, xattrs.read(node.fd)))
 
     def finish(self) -> None:
         """Write the end of the archive and hand over what is held."""
         self._hold(tar.END)
         self._flush()
 
-    def _entry(self, node: Node, kind: bytes) -> Entry:
-        facts = node.facts
+    def _entry(
+        self, path: bytes, kind: bytes, facts: os.stat_result, attributes: xattrs.Xattrs = (), size: int = 0
+    ) -> Entry:
         seconds = facts.st_mtime_ns // 10**9
         if self._rules.epoch is not None and seconds > self._rules.epoch:
             seconds = self._rules.epoch
-        return Entry(node.path, kind, facts.st_mode & 0o7777, facts.st_uid, facts.st_gid, 0, seconds)
+        mode = facts.st_mode & 0o7777
+        return Entry(path, kind, mode, facts.st_uid, facts.st_gid, size, seconds, xattrs=attributes)
 
     def _add_whiteout(self, node: Node) -> None:
         if not self._rules.whiteouts:
@@ -134,11 +136,12 @@ class _Packer:
         first = self._links.setdefault(key, node.path)
         if first == node.path:
             return False
-        self._emit(self._entry(node, tar.HARDLINK)._replace(link=first))
+        self._emit(self._entry(node.path, tar.HARDLINK, node.facts)._replace(link=first))
         return True
 
     def _add_special(self, node: Node, kind: bytes) -> None:
-        entry = self._entry(node, kind)._replace(xattrs=xattrs.read(files.entry_path(node.parent, node.name)))
+        attributes = xattrs.read(files.entry_path(node.parent, node.name))
+        entry = self._entry(node.path, kind, node.facts, attributes)
         if kind != tar.FIFO:
             device = node.facts.st_rdev
             entry = entry._replace(major=os.major(device), minor=os.minor(device))
@@ -153,16 +156,14 @@ class _Packer:
             facts = os.fstat(fd)
             if not stat.S_ISREG(facts.st_mode):
                 return
-            entry = self._entry(node._replace(facts=facts), tar.FILE)
-            if attributes := xattrs.read(fd):
-                entry = entry._replace(xattrs=attributes)
+            attributes = xattrs.read(fd)
             if facts.st_size > _CHUNK:
-                self._emit(entry._replace(size=facts.st_size))
+                self._emit(self._entry(node.path, tar.FILE, facts, attributes, facts.st_size))
                 self._stream(fd, facts)
             else:
                 # The header says how much was read, whatever somebody does to the file meanwhile.
                 data = os.read(fd, facts.st_size) if facts.st_size else b""
-                self._emit(entry._replace(size=len(data)))
+                self._emit(self._entry(node.path, tar.FILE, facts, attributes, len(data)))
                 self._hold(data)
         finally:
             os.close(fd)

@@ -50,6 +50,9 @@ class ByteStream:
 
     def skip(self, size: int) -> None:
         """Pass over the next `size` bytes."""
+        if self._at + size <= len(self._chunk):
+            self._at += size
+            return
         for _ in self.pieces(size):
             pass
 

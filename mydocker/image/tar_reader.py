@@ -7,6 +7,7 @@ Global pax headers are skipped, as Go's and so docker's reader does: two readers
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from mydocker.errors import ImageError, UnsafeArchive
@@ -24,6 +25,7 @@ _OCTAL = b"01234567"
 _ZEROS = bytes(BLOCK_SIZE)
 _HEADER_ONLY = tar.HARDLINK + tar.SYMLINK + tar.CHARACTER + tar.BLOCK + tar.DIRECTORY + tar.FIFO
 _FILE_KINDS = b"\0" + b"07S"
+_LINKS = tar.HARDLINK + tar.SYMLINK
 
 
 class TarReader:
@@ -123,7 +125,7 @@ class TarReader:
             mtime, nanoseconds = _number(header[136:148], "mtime"), 0
         else:
             mtime, nanoseconds = extension.mtime
-        link = extension.link or _until_nul(header[157:257])
+        link = (extension.link or _until_nul(header[157:257])) if kind in _LINKS else b""
         major = minor = 0
         if kind in (tar.CHARACTER, tar.BLOCK):
             major, minor = _number(header[329:337], "device"), _number(header[337:345], "device")
@@ -169,6 +171,7 @@ def _check_sum(header: bytes) -> None:
         raise ImageError("read a tar archive", "a header is damaged (wrong checksum)", "is this a tar archive at all?")
 
 
+@lru_cache(maxsize=4096)  # owners, modes and times are much the same all over an archive
 def _number(field: bytes, what: str) -> int:
     """Return the number in a header's field: octal digits, or GNU's base 256 where the first bit is set."""
     if field[0] & 0x80:

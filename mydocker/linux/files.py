@@ -60,10 +60,12 @@ def clone(source: int, target: int) -> bool:
 
 
 def write_all(fd: int, data: bytes | memoryview) -> None:
-    """Write all of `data`, in as many calls as it takes."""
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(fd, rest) :]
+    """Write all of `data`, in as many calls as it takes; nearly always that is one."""
+    done = os.write(fd, data)
+    if done < len(data):
+        rest = memoryview(data)[done:]
+        while rest:
+            rest = rest[os.write(fd, rest) :]
 
 
 def entry_path(dir_fd: int, name: bytes) -> bytes:
