@@ -22,6 +22,9 @@ _FICLONE = 0x40049409
 
 # The kernel answers EAGAIN when a rename elsewhere raced with `..`; after this many the caller should know.
 _RACES = 128
+# A walk that began without locks and has to begin anew counts the links of both (fs/namei.c, total_link_count): ELOOP
+# may mean 20 links and bad luck. True loops stay loops.
+_LOOPS = 8
 
 _OpenHow = ctypes.c_uint64 * 3
 
@@ -34,11 +37,12 @@ def openat2(dir_fd: int, path: str | bytes, flags: int, mode: int = 0, resolve: 
     """
     how = _OpenHow(flags | os.O_CLOEXEC, mode, resolve | RESOLVE_NO_MAGICLINKS)
     name = libc.encode(path)
-    for _ in range(_RACES):
+    for attempt in range(_RACES):
         try:
             return libc.syscall(_OPENAT2, "openat2", dir_fd, name, ctypes.byref(how), ctypes.sizeof(how), path=path)
         except OSError as failed:
-            if failed.errno not in (errno.EAGAIN, errno.EINTR):
+            passing = failed.errno in (errno.EAGAIN, errno.EINTR)
+            if not passing and not (failed.errno == errno.ELOOP and attempt < _LOOPS):
                 raise
     raise OSError(errno.EAGAIN, "openat2: the path keeps changing", path)
 

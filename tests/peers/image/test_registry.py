@@ -79,7 +79,10 @@ def test_skopeo_pulls_what_we_push_and_we_pull_what_it_pushes(
 
 def skopeo(*arguments: str) -> str:
     return subprocess.run(
-        ["skopeo", "--insecure-policy", *arguments], check=True, capture_output=True, text=True
+        ["skopeo", "--insecure-policy", *arguments],
+        check=True,
+        capture_output=True,
+        text=True,
     ).stdout
 
 
@@ -194,6 +197,27 @@ def test_password_is_asked_for_kept_and_forgotten(store: ImageStore, image: Imag
         assert CredentialStore(environ).find(address) is None
         with pytest.raises(NotFound):
             logout(address, environ)
+
+
+@pytest.mark.peer("skopeo")
+def test_a_login_is_shared_with_skopeo(
+    store: ImageStore, other: ImageStore, image: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "htpasswd").write_text(f"me:{BCRYPT}\n")
+    auth = f"auth: {{htpasswd: {{realm: test, path: {tmp_path}/htpasswd}}}}\n"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / ".docker"))
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    with running_registry(tmp_path, auth) as address:
+        ours, theirs = {"HOME": str(tmp_path)}, {"HOME": "/nowhere", "REGISTRY_AUTH_FILE": str(tmp_path / "auth.json")}
+        login(address, Credential("me", "secret"), ours)
+        push(store, image, Reference.parse(f"{address}/museum:1"), ours)
+        shown = skopeo("inspect", "--tls-verify=false", f"docker://{address}/museum:1")
+        assert json.loads(shown)["Digest"] == image.digest
+        logout(address, ours)
+        skopeo("login", "--authfile", theirs["REGISTRY_AUTH_FILE"], "--tls-verify=false", "-u", "me", "-p", "secret",
+               address)  # fmt: skip
+        assert pull(other, Reference.parse(f"{address}/museum:1"), theirs).digest == image.digest
 
 
 BCRYPT = "$2y$05$abcdefghijklmnopqrstuuOQiyCxlgf/oeuTqixKmWdcYUh4Hjl0a"

@@ -1,12 +1,30 @@
-"""Hostile archives, header by header: what no honest writer makes."""
+"""Hostile archives, header by header: what no honest writer makes; and a box to open them in."""
 
 from __future__ import annotations
 
+import hashlib
 import io
+import os
 import tarfile
-from typing import NamedTuple
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from mydocker.errors import ImageError
+from mydocker.image.digest import DiffID
+from mydocker.image.layout import Layout
+from mydocker.image.manifest import OCI_LAYER, Descriptor, Layer
+from mydocker.image.store import ImageStore
+from tests.system.image.trees import describe
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mydocker.image.limits import Limits
 
 BLOCK = 512
+DIR, SYMLINK, HARDLINK, CHARACTER, BLOCK_DEVICE, FIFO = b"5", b"2", b"1", b"3", b"4", b"6"
 
 
 class Member(NamedTuple):
@@ -101,3 +119,47 @@ def honest(**files: bytes) -> bytes:
             info.size = len(data)
             tar.addfile(info, io.BytesIO(data))
     return out.getvalue()
+
+
+class Box:
+    """A store in a directory with a secret beside it that no layer may touch."""
+
+    def __init__(self, place: Path, limits: Limits) -> None:
+        self.place = place
+        self.secret = place / "secret"
+        self.secret.mkdir()
+        (self.secret / "file").write_text("untouched")
+        self.store = ImageStore(Layout.open(str(place / "store")), limits=limits)
+
+    def unpack(self, data: bytes, *below: bytes) -> str:
+        """Unpack a layer on top of others and return its snapshot."""
+        layers = [self.put(each) for each in (*below, data)]
+        self.store.stack_dirs(tuple(layers))
+        found = self.store.snapshots.find(tuple(layer.diff_id for layer in layers))[-1]
+        assert found is not None
+        return found
+
+    def refuses(self, data: bytes, *below: bytes, match: str | None = None) -> None:
+        """The layer is refused, in time, and nothing of it is there."""
+        start = time.monotonic()
+        with pytest.raises(ImageError, match=match):
+            self.unpack(data, *below)
+        assert time.monotonic() - start < 5
+        assert os.listdir(self.store.layout.tmp) == []
+        expected = {hashlib.sha256(each).hexdigest() for each in below}
+        assert set(os.listdir(self.store.layout.snapshots)) <= expected
+
+    def put(self, data: bytes) -> Layer:
+        digest = self.store.blobs.put_bytes(data)
+        return Layer(DiffID.of(data), Descriptor(OCI_LAYER, digest, len(data)))
+
+    def check(self) -> None:
+        assert describe(self.secret) == self._before
+
+    def watch(self) -> None:
+        self._before = describe(self.secret)
+
+
+def write_file(place: Path, data: bytes) -> str:
+    (place / "archive").write_bytes(data)
+    return str(place / "archive")

@@ -121,7 +121,7 @@ def test_load_of_a_layout_directory(store: ImageStore, other: ImageStore, image:
     assert {each.digest for each in loaded} == {each.digest for each in store.images()}
 
 
-def test_moved_name_is_told_and_the_old_image_stays(
+def test_59_moved_name_is_told_and_the_old_image_stays(
     store: ImageStore, other: ImageStore, image: Image, rootfs: Path, tmp_path: Path, heard: Heard
 ) -> None:
     mine = other.import_tar(str(rootfs), ImageConfig(author="me"), Reference.parse("app:1.0"))
@@ -209,7 +209,7 @@ def test_archive_without_one_of_its_layers_is_refused(
 
 
 @pytest.mark.parametrize("name", ["../../../../etc/shadow", "/etc/shadow", "x/../../etc/shadow"])
-def test_manifest_cannot_name_files_of_the_host(
+def test_53_manifest_cannot_name_files_of_the_host(
     store: ImageStore, other: ImageStore, image: Image, tmp_path: Path, name: str
 ) -> None:
     store.save(str(tmp_path / "good.tar"), ["app:1.0"])
