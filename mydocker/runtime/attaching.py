@@ -138,7 +138,7 @@ def dial(bundle: Bundle) -> _socket.socket:
 
 
 class Client:
-    """The user's end: streams on one side, the shim on the other. For a process with one thread."""
+    """The user's end: streams on one side, the shim on the other. Signals are passed on by a main thread only."""
 
     def __init__(
         self,
@@ -163,9 +163,10 @@ class Client:
     def run(self) -> int | None:
         """Carry bytes until the container ends or the user detaches; return the exit status, None when detached."""
         wakeup = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        listening = terminal.in_main_thread()
         caught = [signal.SIGWINCH, *((signal.SIGINT, signal.SIGTERM, signal.SIGQUIT) if self._proxy else ())]
-        before = {number: signal.signal(number, lambda *_: None) for number in caught}
-        old = signal.set_wakeup_fd(wakeup[1], warn_on_full_buffer=False)
+        before = {number: signal.signal(number, lambda *_: None) for number in caught if listening}
+        old = signal.set_wakeup_fd(wakeup[1], warn_on_full_buffer=False) if listening else -1
         self._relay.add(self._connection.fileno(), self._heard)
         self._relay.add(wakeup[0], lambda: self._signalled(wakeup[0]))
         if self._stdin is not None:
@@ -177,7 +178,8 @@ class Client:
             else:
                 self._loop()
         finally:
-            signal.set_wakeup_fd(old)
+            if listening:
+                signal.set_wakeup_fd(old)
             for number, handler in before.items():
                 signal.signal(number, handler)
             os.close(wakeup[0])

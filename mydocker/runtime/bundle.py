@@ -3,6 +3,7 @@
 containers/
   ID/                 0700; config.json (runtime-spec), container.json (facts), state.json, log
     upper work init   the overlay's directories
+    stubs             mount points made in upper, to be taken away after the run
     hostname hosts resolv.conf
     lock              held for the moment of a change
     attach            the shim's socket

@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 
 from mydocker.errors import Busy, MydockerError, NotFound
-from mydocker.runtime import ending, journal, naming, remains, spec
+from mydocker.runtime import ending, journal, naming, remains, sandbox, spec
 from mydocker.runtime import keeper as keeping
 from mydocker.runtime.bundle import Bundle, bundles, group_of
 from mydocker.runtime.record import CREATED, Container, State, write_json
@@ -149,8 +149,13 @@ class Containers(NamedTuple):
     ) -> int:
         """Start a container without a terminal and carry its streams until it ends; return its exit status.
 
-        Only for a process with one thread. The container dies with it. It is removed when it was made so.
+        The container dies with the caller. It is removed when it was made so.
         """
+        if not sandbox.alone():
+            from mydocker.runtime import errand
+
+            streams = (stdin, stdout, stderr)
+            return errand.run(self, "run_attached", (reference,), streams, pass_signals=pass_signals)
         from mydocker.runtime.foreground import Foreground
 
         bundle = self.bundle(reference)
@@ -251,8 +256,12 @@ class Containers(NamedTuple):
     ) -> int:
         """Run a further process in a running container; return its exit status. Raise Busy, or as `launch.start`.
 
-        `stdin` None gives it none. For a process with one thread.
+        `stdin` None gives it none.
         """
+        if not sandbox.alone():
+            from mydocker.runtime import errand
+
+            return errand.run(self, "exec", (reference, tuple(options)), (stdin, stdout, stderr))
         from mydocker.runtime import foreground, joining, terminal
         from mydocker.runtime.carrier import Carrier, make_streams
 
@@ -270,7 +279,12 @@ class Containers(NamedTuple):
         return Carrier(started, streams, front).finish()
 
     def exec_detached(self, reference: str, options: ExecOptions) -> None:
-        """Run a further process in a running container and leave it alone. For a process with one thread."""
+        """Run a further process in a running container and leave it alone."""
+        if not sandbox.alone():
+            from mydocker.runtime import errand
+
+            errand.run(self, "exec_detached", (reference, tuple(options)))
+            return
         from mydocker.runtime import joining
 
         null = os.open("/dev/null", os.O_RDWR | os.O_CLOEXEC)

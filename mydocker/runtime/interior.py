@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from mydocker.errors import RuntimeFailure
 from mydocker.linux import mounts, namespaces
-from mydocker.runtime import ending, entries, mounting
+from mydocker.runtime import ending, entries, mounting, stubs
 from mydocker.runtime.rootfs import overlay_fd
 from mydocker.values import TYPE_CHECKING
 
@@ -37,8 +37,11 @@ def opened(bundle: Bundle, container: Container, *, volumes: bool) -> Iterator[i
         finally:
             os.close(live)
     elif volumes:
-        with _with_volumes(bundle, container) as root:
-            yield root
+        try:
+            with _with_volumes(bundle, container) as root:
+                yield root
+        finally:
+            stubs.take_back(bundle.file("stubs"), bundle.file("upper"))
     else:
         layers = (container.rootfs,) if container.rootfs else container.lower
         above = () if container.rootfs else (bundle.file("upper"), bundle.file("work"))
@@ -96,12 +99,12 @@ def _with_volumes(bundle: Bundle, container: Container) -> Iterator[int]:
 
 def _assemble(bundle: Bundle, container: Container) -> int:
     """Attach the root and what is bound into it, here; return the root directory."""
-    requests, stubs = entries.binds(bundle.document())
+    requests, missing = entries.binds(bundle.document())
     if container.rootfs:
-        tree = mounting.directory_root(container.rootfs, stubs)
+        tree = mounting.directory_root(container.rootfs, missing)
     else:
         tree = mounting.overlay_root(
-            container.lower, bundle.file("upper"), bundle.file("work"), bundle.file("init"), stubs
+            container.lower, bundle.file("upper"), bundle.file("work"), bundle.file("init"), missing
         )
     # On a directory that nobody looks into now: the files that are bound in lie beside it.
     place = os.open(bundle.file("init"), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)

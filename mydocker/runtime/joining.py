@@ -8,7 +8,6 @@ CVE-2019-5736), and it becomes the sealed program of `mydocker.runtime.trampolin
 from __future__ import annotations
 
 import os
-import signal
 
 from mydocker.errors import Busy
 from mydocker.linux import namespaces
@@ -39,7 +38,7 @@ def start(bundle: Bundle, options: ExecOptions, streams: tuple[int, int, int], *
           die_with_parent: bool = True) -> launch.Started:  # fmt: skip
     """Start a process in a running container. Raise Busy when that is not running, else as `launch.start`.
 
-    Only for a process with one thread. The caller waits for the process.
+    Only for a process with one thread (`Containers.exec` is for any). The caller waits for the process.
     """
     state = bundle.read_state()
     process = open_process(state)
@@ -84,12 +83,3 @@ def _document(document: dict[str, Any], options: ExecOptions) -> dict[str, Any]:
         process["capabilities"] = spec.all_capabilities()
         linux.pop("seccomp", None)
     return {**document, "process": process, "annotations": annotations, "linux": linux}
-
-
-def wait(started: launch.Started) -> int:
-    """Wait for the process and return its exit status; an interrupt meant for it is passed on."""
-    while True:
-        try:
-            return launch.exit_status(os.waitpid(started.pid, 0)[1])
-        except KeyboardInterrupt:
-            os.kill(started.pid, signal.SIGINT)

@@ -11,7 +11,7 @@ import time
 
 from mydocker.errors import RuntimeFailure
 from mydocker.linux.process import start_ticks
-from mydocker.runtime import hooks, journal, launch, log, sandbox, sharing
+from mydocker.runtime import hooks, journal, launch, log, sandbox, sharing, stubs
 from mydocker.runtime.carrier import Carrier, make_streams
 from mydocker.runtime.cgroups.hierarchy import Cgroup, detect
 from mydocker.runtime.record import EXITED, RUNNING, Container
@@ -137,6 +137,7 @@ class Keeper:
             self._hook.detach()
         finally:
             self._group.remove()
+            stubs.take_back(self.bundle.file("stubs"), self.bundle.file("upper"))
             self._note_hooks("poststop", "stopped", 0)
 
     def close(self) -> None:

@@ -42,7 +42,10 @@ Request = tuple[str, str, str, int, int, tuple[tuple[str, str | None], ...], boo
 
 
 def overlay_root(lower: tuple[str, ...], upper: str, work: str, init: str, missing: tuple[stubs.Stub, ...]) -> int:
-    """Return a detached overlay of `init` and `lower` below `upper`, all of `missing` provided for in `init`."""
+    """Return a detached overlay of `init` and `lower` below `upper`, all of `missing` provided for.
+
+    They are made in `init`; those that would be hidden there in `upper`, and noted in the file beside it, `stubs`.
+    """
     opened: list[int] = []
 
     def directory(path: str) -> int:
@@ -58,15 +61,23 @@ def overlay_root(lower: tuple[str, ...], upper: str, work: str, init: str, missi
         opened.append(layer)
         layers = [layer, *(directory(path) for path in lower)]
         if missing:
-            probe = mounts.overlay([top, *layers], None, None)
-            try:
-                stubs.complete(probe, layer, missing)
-            finally:
-                os.close(probe)
+            made = _complete([top, *layers], layer, missing)
+            if made and os.listdir(upper):
+                hidden = _complete([top, *layers], top, missing)
+                if hidden:
+                    stubs.note(f"{os.path.dirname(init)}/stubs", hidden)
         return mounts.overlay(layers, top, scratch)
     finally:
         for descriptor in opened:
             os.close(descriptor)
+
+
+def _complete(layers: list[int], layer: int, missing: tuple[stubs.Stub, ...]) -> list[str]:
+    probe = mounts.overlay(layers, None, None)
+    try:
+        return stubs.complete(probe, layer, missing)
+    finally:
+        os.close(probe)
 
 
 def directory_root(path: str, missing: tuple[stubs.Stub, ...]) -> int:

@@ -7,7 +7,7 @@ import time
 
 from mydocker.errors import StoreError
 from mydocker.linux.files import remove_tree
-from mydocker.runtime import journal, naming
+from mydocker.runtime import journal, naming, stubs
 from mydocker.runtime import keeper as keeping
 from mydocker.runtime.bundle import GONE, Bundle, group_of
 from mydocker.runtime.record import EXITED, Container
@@ -68,6 +68,7 @@ def _put_right(bundle: Bundle) -> None:
         return
     keeping.Hook(container.hook, bundle.path, container.hook_arguments).detach()
     group.remove()
+    stubs.take_back(bundle.file("stubs"), bundle.file("upper"))
     if container.is_running:
         keeping.note_hooks(bundle, container, bundle.document(), "poststop", "stopped", 0)
     if container.auto_remove:

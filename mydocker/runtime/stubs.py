@@ -5,6 +5,9 @@ the next image. It is made in a layer of its own instead, put between the image 
 for it is init layer). Directories above a stub are copied with their owner, mode and times, because overlayfs shows a
 merged directory with the attributes of its topmost layer.
 
+A directory that the container made itself hides that layer. A mount point missing in one is made in the upper directory
+then, noted, and taken away again after the run.
+
 What is missing is looked up in a read-only overlay of everything below, with one component after the other opened by
 descriptor, before anything of the container runs. Runs between clone and exec: imports os and stat only.
 """
@@ -15,7 +18,7 @@ import contextlib
 import os
 import stat
 
-from mydocker.linux.lookup import magic_link
+from mydocker.linux.lookup import magic_link, open_no_links
 
 _MOST_LINKS = 40
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -23,12 +26,63 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 Stub = tuple[str, bool]  # path in the container, is it a directory
 
 
-def complete(root: int, layer: int, stubs: tuple[Stub, ...]) -> None:
-    """Make in the directory `layer` whatever of `stubs` does not exist below `root`; both may be the same."""
+def complete(root: int, layer: int, stubs: tuple[Stub, ...]) -> list[str]:
+    """Make in the directory `layer` whatever of `stubs` does not exist below `root`; both may be the same.
+
+    Return what was missing, outer directories before inner ones.
+    """
+    made: list[str] = []
     for path, is_directory in stubs:
         place = _find_missing(root, path)
         if place is not None:
-            _make(root, layer, *place, is_directory)
+            present, missing = place
+            _make(root, layer, present, missing, is_directory)
+            made += ["/".join([*present, *missing[:count]]) for count in range(1, len(missing) + 1)]
+    return made
+
+
+def note(path: str, made: list[str]) -> None:
+    """Write down what was made, for `take_back`."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(descriptor, b"".join(os.fsencode(each) + b"\0" for each in made))
+    finally:
+        os.close(descriptor)
+
+
+def take_back(path: str, layer: str) -> None:
+    """Remove from the directory `layer` what was noted in the file `path`, as far as it still is empty; then the note.
+
+    For layers that nobody changes now. Nothing is done where there is no note.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return
+    with os.fdopen(descriptor, "rb") as file:
+        names = [os.fsdecode(name) for name in file.read().split(b"\0") if name]
+    top = os.open(layer, _DIRECTORY)
+    try:
+        for name in reversed(names):
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                _remove_empty(top, name)
+    finally:
+        os.close(top)
+    os.unlink(path)
+
+
+def _remove_empty(top: int, name: str) -> None:
+    above, _, last = name.rpartition("/")
+    parent = open_no_links(top, above)
+    try:
+        facts = os.stat(last, dir_fd=parent, follow_symlinks=False)
+        if stat.S_ISDIR(facts.st_mode):
+            with contextlib.suppress(OSError):  # not empty: the container has put something there
+                os.rmdir(last, dir_fd=parent)
+        elif stat.S_ISREG(facts.st_mode) and facts.st_size == 0:
+            os.unlink(last, dir_fd=parent)
+    finally:
+        os.close(parent)
 
 
 def _find_missing(root: int, path: str) -> tuple[list[str], list[str]] | None:
@@ -79,10 +133,12 @@ def _make(root: int, layer: int, present: list[str], missing: list[str], is_dire
             _copy_attributes(root, "/".join(present[:depth]), here)
         for name in missing[:-1]:
             here = _enter(here, name)
-        if is_directory:
-            os.mkdir(missing[-1], 0o755, dir_fd=here)
-        else:
-            os.close(os.open(missing[-1], os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644, dir_fd=here))
+        # It may be there from an earlier run, hidden by what the container put above it.
+        with contextlib.suppress(FileExistsError):
+            if is_directory:
+                os.mkdir(missing[-1], 0o755, dir_fd=here)
+            else:
+                os.close(os.open(missing[-1], os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644, dir_fd=here))
     finally:
         os.close(here)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import struct
+import sys
 import termios
 from contextlib import contextmanager
 
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DETACH_KEYS = "ctrl-p,ctrl-q"
+
+
+def in_main_thread() -> bool:
+    """Tell whether this is the thread that signals arrive in, which alone may ask for them."""
+    threading = sys.modules.get("threading")  # nobody has made a thread without it
+    return threading is None or threading.current_thread() is threading.main_thread()
 
 
 def size(descriptor: int) -> tuple[int, int]:

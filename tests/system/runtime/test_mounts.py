@@ -84,6 +84,26 @@ def test_propagation_that_the_host_does_not_offer_is_refused(box: CommandLine, t
         subprocess.run(["umount", private], check=True)
 
 
+def test_mount_points_leave_no_trace_after_the_container_changed_the_way_to_them(
+    box: CommandLine, tmp_path: Path
+) -> None:
+    script = "if test -e /new; then ls /new /way/sub; else rm /way; mkdir /new; ln -s /new /way; fi"
+    (tmp_path / "Dockerfile").write_text("FROM base\nRUN ln -s /data /way\n")
+    box("build", "-t", "ways:1", tmp_path)
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    (volume / "file").touch()
+    box("run", "--name", "again", "-v", f"{volume}:/way/sub", "ways:1", "sh", "-c", script)
+    identifier = json.loads(box("inspect", "again"))[0]["id"]
+    upper = box.root / "containers" / identifier / "upper"
+    for _ in range(2):
+        assert box("start", "-a", "again") == "/new:\nsub\n\n/way/sub:\nfile\n"
+        assert sorted(path.name for path in upper.rglob("*")) == ["new", "way"]
+    box("cp", volume / "file", "again:/way/sub/second")
+    assert (volume / "second").exists()
+    assert sorted(path.name for path in upper.rglob("*")) == ["new", "way"]
+
+
 def test_cp_both_ways(box: CommandLine, tmp_path: Path) -> None:
     (tmp_path / "tree" / "sub").mkdir(parents=True)
     (tmp_path / "tree" / "sub" / "file").write_text("content")
