@@ -84,7 +84,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("top", "usage", CONTAINERS, "list the processes of a container"),
     Verb("stats", "usage", CONTAINERS, "show what containers use"),
     Verb("update", "monitor", CONTAINERS, "change limits of containers"),
-    Verb("port", "containers", CONTAINERS, "print the ports of a container"),
+    Verb("port", "portmap", CONTAINERS, "print the ports of a container"),
     Verb("portmap", "portmap", CONTAINERS, "forward ports of the host"),
     Verb("cp", "monitor", CONTAINERS, "copy files between a container and the host"),
     Verb("events", "monitor", CONTAINERS, "print what happens to containers"),

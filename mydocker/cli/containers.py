@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mydocker.cli.main import Context
+    from mydocker.network.ports import Published
     from mydocker.runtime.record import Container
 
 _HEADER = ("ID", "NAME", "PID", "STATUS", "COMMAND", "CREATED")
@@ -60,8 +61,13 @@ def ps(args: Namespace, context: Context) -> int:
     if args.quiet:
         for container in found:
             context.out.line(container.id if args.no_trunc else container.short_id)
-    elif args.format == "json":
-        context.out.json([facts(container) for container in found])
+        return 0
+    published = context.engine.published()
+    if args.format == "json":
+        context.out.json([facts(container, published.get(container.id, ())) for container in found])
+    elif any(container.id in published for container in found):
+        rows = [(*_row(each, args.no_trunc), ", ".join(map(str, published.get(each.id, ())))) for each in found]
+        context.out.table((*_HEADER, "PORTS"), rows)
     else:
         context.out.table(_HEADER, [_row(container, args.no_trunc) for container in found])
     return 0
@@ -107,11 +113,12 @@ def status_text(container: Container) -> str:
     return f"{state.status} ({state.health})" if state.health and container.is_running else state.status
 
 
-def facts(container: Container) -> dict[str, object]:
-    """Return everything about a container as JSON values."""
+def facts(container: Container, published: tuple[Published, ...] = ()) -> dict[str, object]:
+    """Return everything about a container as JSON values; `published` are the ports that lead to it now."""
     from mydocker.runtime.record import encode
 
-    return {**encode(container), "state": container.state._asdict()}
+    ports = [port._asdict() for port in published]
+    return {**encode(container), "state": container.state._asdict(), "published": ports}
 
 
 def inspect_arguments(parser: ArgumentParser) -> None:
@@ -136,7 +143,8 @@ def _everything(context: Context, reference: str, kind: str | None) -> dict[str,
     """Return what is known about a container or, where there is none of that name, an image."""
     if kind != "image":
         try:
-            return facts(context.engine.containers.find(reference))
+            container = context.engine.containers.find(reference)
+            return facts(container, context.engine.published().get(container.id, ()))
         except NotFound:
             if kind == "container":
                 raise
@@ -353,18 +361,4 @@ def rename_arguments(parser: ArgumentParser) -> None:
 def rename(args: Namespace, context: Context) -> int:
     """Give a container another name."""
     context.engine.containers.rename(args.container, args.name)
-    return 0
-
-
-def port_arguments(parser: ArgumentParser) -> None:
-    """Declare the arguments of `port`."""
-    parser.epilog = "example: mydocker port web"
-    parser.add_argument("container", metavar="CONTAINER", help="name or id")
-
-
-def port(args: Namespace, context: Context) -> int:
-    """Print the ports of a container."""
-    for text in context.engine.containers.find(args.container).ports.split(", "):
-        if text:
-            context.out.line(text)
     return 0

@@ -1,8 +1,8 @@
-"""The verb `portmap`: the forwarding service, and mappings that are made by hand."""
+"""The verbs `portmap` (the forwarding service, and mappings that are made by hand) and `port`."""
 
 from __future__ import annotations
 
-from mydocker.errors import UsageError
+from mydocker.errors import NotFound, UsageError
 from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -105,4 +105,28 @@ def _values(found: Forwarded) -> dict[str, object]:
 
 def _stop(_args: Namespace, context: Context) -> int:
     context.engine.ports.stop()
+    return 0
+
+
+def port_arguments(parser: ArgumentParser) -> None:
+    """Declare the arguments of `port`."""
+    parser.epilog = "examples:\n  mydocker port web\n  mydocker port web 80"
+    parser.add_argument("container", metavar="CONTAINER", help="name or id")
+    parser.add_argument("port", nargs="?", default="", metavar="PORT[/PROTO]", help="only this port of the container")
+
+
+def port(args: Namespace, context: Context) -> int:
+    """Print the ports that lead to a container; those of one that does not run are not there."""
+    container = context.engine.containers.find(args.container)
+    found = context.engine.published().get(container.id, ())
+    if not args.port:
+        for each in found:
+            context.out.line(f"{each.name} -> {each.place}")
+        return 0
+    wanted = args.port if "/" in args.port else f"{args.port}/tcp"
+    chosen = [each for each in found if each.name == wanted]
+    if not chosen:
+        raise NotFound(f"nothing leads to port {wanted} of {container.name}")
+    for each in chosen:
+        context.out.line(each.place)
     return 0

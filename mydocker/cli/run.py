@@ -26,7 +26,8 @@ _REPEATED = (
     (("--mount",), "mounts", "type=...,src=...,dst=...", "mount, in long form"),
     (("--tmpfs",), "tmpfs", "DST[:OPTIONS]", "mount an empty file system in memory"),
     (("-l", "--label"), "labels", "KEY=VALUE", "label the container"),
-    (("-p", "--publish"), "publish", "[ADDRESS:]HOST:CONTAINER[/PROTO]", "forward a port of the host"),
+    (("-p", "--publish"), "publish", "[[ADDRESS:]HOST:]CONTAINER[/PROTO]", "forward ports of the host"),
+    (("--expose",), "expose", "PORT[/PROTO]", "one more port for -P"),
     (("--ulimit",), "ulimits", "NAME=SOFT[:HARD]", "resource limit of processes"),
     (("--cap-add",), "cap_add", "CAP", "add a capability"),
     (("--cap-drop",), "cap_drop", "CAP", "drop a capability"),
@@ -62,6 +63,7 @@ _ONCE = (
 _SWITCHES = (
     (("-t", "--tty"), "tty", "give the command a terminal"),
     (("-i", "--interactive"), "interactive", "pass standard input"),
+    (("-P", "--publish-all"), "publish_all", "forward free ports of the host to all that the image exposes"),
     (("--rm",), "remove", "remove the container when it ends"),
     (("--privileged",), "privileged", "no restrictions: all capabilities and devices"),
     (("--read-only",), "read_only", "read-only root file system"),

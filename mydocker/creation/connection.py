@@ -14,8 +14,7 @@ class Network(NamedTuple):
 
     mode: str = "none"
     name: str = "none"
-    hook: str = ""
-    hook_arguments: tuple[str, ...] = ()
+    attachments: tuple[tuple[str, ...], ...] = ()
     ports: str = ""
     files: tuple[tuple[str, str], ...] = ()
     nameserver: str = ""

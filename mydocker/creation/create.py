@@ -47,10 +47,6 @@ def create(rooms: Rooms, image: Image, request: RunRequest, network: Network | N
     `network` is given by who knows networks; without it, `request.networks` is none, host, `container:REFERENCE` or the
     path of a network namespace.
     """
-    if request.publish and network is None:
-        raise UsageError(
-            f"-p {request.publish[0]}", "ports cannot be forwarded yet", "use the host's network: -net host"
-        )
     connected = network or local_network(rooms.containers, request)
     lower = rooms.images.snapshot_dirs(image)
     wanted = _wanted(image, request)
@@ -61,8 +57,7 @@ def create(rooms: Rooms, image: Image, request: RunRequest, network: Network | N
         disposable=_disposable(rooms.volumes, used),
         network=connected.name,
         ports=connected.ports,
-        hook=connected.hook,
-        hook_arguments=connected.hook_arguments,
+        attachments=connected.attachments,
         mounts=tuple(f"{mount.source}:{mount.target}" for mount in mounts if mount.kind == "bind"),
     )
     joined = _namespaces(rooms.containers, request)

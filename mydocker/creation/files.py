@@ -23,7 +23,7 @@ def place(bundle: Bundle, request: RunRequest, hostname: str, connected: Network
     """
     contents = {
         "hostname": f"{hostname}\n",
-        "hosts": _hosts(request, "" if connected.hook else hostname),
+        "hosts": _hosts(request, "" if connected.files else hostname),
         "resolv.conf": _resolv(request, connected.nameserver),
     }
     mounts = []

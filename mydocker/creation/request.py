@@ -78,6 +78,8 @@ class RunRequest(NamedTuple):
     mac: str = ""
     aliases: tuple[str, ...] = ()
     publish: tuple[str, ...] = ()
+    publish_all: bool = False
+    expose: tuple[str, ...] = ()
     resolv: str = ""
     dns: tuple[str, ...] = ()
     dns_search: tuple[str, ...] = ()

@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from mydocker.creation.volumes import Volumes
     from mydocker.engine.networks import StoreNetworks
     from mydocker.engine.ports import Ports
-    from mydocker.engine.verification import Verified
     from mydocker.events import Reporter
     from mydocker.image.image import Image
     from mydocker.image.layout import Layout
     from mydocker.image.store import ImageStore
+    from mydocker.network.ports import Published
     from mydocker.runtime.containers import Containers
     from mydocker.runtime.record import Container
 
@@ -110,6 +110,10 @@ class Engine:
         networks.recover()
         return networks
 
+    def published(self) -> dict[str, tuple[Published, ...]]:
+        """Return the ports that lead to running containers, by id."""
+        return self.ports.published() if os.path.exists(f"{self.layout.root}/portmap") else {}
+
     @property
     def volumes(self) -> Volumes:
         """The volumes of the store."""
@@ -146,15 +150,9 @@ class Engine:
         from mydocker.build.builder import build
 
         def find_base(name: str, platform: str) -> Base:
-            return self.find_base(name, platform, request.pull)
+            return self._find_base(name, platform, request.pull)
 
         return build(request, self.images, find_base, self.reporter, int(time.time()))
-
-    def verify_reproducible(self, request: BuildRequest) -> Verified:
-        """Build twice from scratch under varied conditions; see `mydocker.engine.verification.verify`."""
-        from mydocker.engine.verification import verify
-
-        return verify(self, request)
 
     def debug(self, failed: str = "", command: str = "", secrets: tuple[Secret, ...] = ()) -> int:
         """Run a shell, or a command in the stage's shell, where a step failed; return its exit status.
@@ -168,7 +166,7 @@ class Engine:
             self.reporter(Notice(f"[{failure.step.id}] {failure.step.text}: {failure.why}"))
             return debugging.enter(failure, self.images, self.reporter, debugging.Visit(command, secrets))
 
-    def find_base(self, name: str, platform: str, pull: bool = False) -> Base:
+    def _find_base(self, name: str, platform: str, pull: bool = False) -> Base:
         """Return the base image of a stage: made if it is `base`, fetched when it is missing or with `pull`."""
         from mydocker.build.plan import Base
 
@@ -214,6 +212,13 @@ class Engine:
 
         image = self.image(request.image)
         network = self._connection(request)
+        if request.publish or request.publish_all:
+            from mydocker.creation.create import local_network
+            from mydocker.engine.publishing import with_ports
+
+            network = network or local_network(self.containers, request)
+            exposed = image.config.exposed_ports
+            network = with_ports(network, request, exposed, f"{self.layout.root}/portmap", self.reporter)
         with self.images.holding():  # nobody takes the image's layers away before the container's record names them
             return create(Rooms(self.images, self.containers, self.volumes), image, request, network)
 

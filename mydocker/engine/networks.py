@@ -49,8 +49,7 @@ def connection(directory: str, request: RunRequest) -> Connection:
     return Connection(
         mode="none",
         name=",".join(wish.network for wish in wishes),
-        hook=HOOK,
-        hook_arguments=(directory,),
+        attachments=((HOOK, directory),),
         files=((FILE, membership.text()),),
     )
 
@@ -171,7 +170,7 @@ class StoreNetworks(NamedTuple):
 
     def _networked(self, reference: str) -> Container:
         container = self.containers.find(reference)
-        if container.hook != HOOK:
+        if all(module != HOOK for module, *_ in container.attachments):
             why = f"it was made with the network {container.network}"
             raise Busy(f"cannot change the networks of {container.name}", why, "make it anew with -net NAME")
         return container

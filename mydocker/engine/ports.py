@@ -61,13 +61,14 @@ class Ports:
             return tuple(Forwarded(each, False, tuple(Load() for _ in each.servers)) for each in mappings)
         return tuple(_forwarded(entry) for entry in found)
 
-    def of(self, container: str) -> tuple[ports.Published, ...]:
-        """Return the ports that lead to a container now. Reads one small file."""
-        return tuple(
-            ports.Published(each.address, each.port, each.servers[0].port, each.protocol)
-            for each in self._folder.read().mappings
-            if each.container == container
-        )
+    def published(self) -> dict[str, tuple[ports.Published, ...]]:
+        """Return the ports that lead to containers now, by id. Reads one small file."""
+        found: dict[str, tuple[ports.Published, ...]] = {}
+        for each in self._folder.read().mappings:
+            if each.container and not each.error:
+                port = ports.Published(each.address, each.port, each.servers[0].port, each.protocol)
+                found[each.container] = (*found.get(each.container, ()), port)
+        return found
 
     def start(self) -> int:
         """Start the service, to run until it is stopped; return its process id. Idempotent."""

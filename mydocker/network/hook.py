@@ -1,4 +1,4 @@
-"""What the keeper of a container calls around each run (see `mydocker.runtime.record.Container.hook`).
+"""What the keeper of a container calls around each run (see `mydocker.runtime.record.Container`).
 
 `attach` comes between the making of the namespaces and the start of the program, `detach` after the end; after a
 kill -9 of the keeper, the next command calls `detach`. `bundle` is the container's folder, named by its id; `top` is

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 GRACE = 10.0  # seconds that connections have to end when their port or server is taken away
+_LINGER = 1.0  # how long it waits for the next mapping: a container that starts again, or a command on its way
 _RESTORING = 2.0  # how long a port may take to become free after the service that had it was killed
 
 
@@ -53,7 +54,7 @@ class Service:
         self._residents = Residents(self.loop, self._bury)
         self._workers = Workers(self.loop, self._orders)
         self._control: Control | None = None
-        self._deadline = 0.0
+        self._idle_since = 0.0
         self._attendants: set[Attendant] = set()
 
     # Beginning and ending --------------------------------------------------------------------------------------------
@@ -100,14 +101,15 @@ class Service:
 
     def _rest(self) -> None:
         """Look whether there is anything left to do."""
-        self._deadline = self.loop.now + GRACE + 1
+        self._idle_since = time.monotonic()
         self.loop.watch(self._look)
 
     def _look(self, now: float) -> bool:
         """End when nothing is forwarded and the last connections have ended; a timer of the loop."""
         if self._mappings or self._forever or self._attendants:
             return False
-        if now > self._deadline or not self._workers.open():
+        idle = now - self._idle_since
+        if idle > GRACE + 1 or (idle > _LINGER and not self._workers.open()):
             self.loop.running = False
         return True
 

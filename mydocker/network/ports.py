@@ -24,9 +24,15 @@ class Publish(NamedTuple):
     container: int
     protocol: str = TCP
 
+    def __str__(self) -> str:
+        """Return the word that `parse` takes for it."""
+        host = "" if self.first == ANY_PORT else f"{self.first}-{self.last}" if self.last > self.first else self.first
+        head = f"{shown(self.address)}:{host}:" if self.address else f"{host}:" if host else ""
+        return f"{head}{self.container}/{self.protocol}"
+
 
 class Published(NamedTuple):
-    """A port of the host that leads to a container's."""
+    """A port of the host that leads to a container's; `name` and `place` are its two ends."""
 
     address: str
     port: int
@@ -35,7 +41,17 @@ class Published(NamedTuple):
 
     def __str__(self) -> str:
         """The way docker's `ps` writes it: `0.0.0.0:8080->80/tcp`."""
-        return f"{shown(self.address)}:{self.port}->{self.container}/{self.protocol}"
+        return f"{self.place}->{self.name}"
+
+    @property
+    def name(self) -> str:
+        """The container's end: `80/tcp`."""
+        return f"{self.container}/{self.protocol}"
+
+    @property
+    def place(self) -> str:
+        """The host's end: `0.0.0.0:8080`."""
+        return f"{shown(self.address)}:{self.port}"
 
 
 def shown(address: str) -> str:

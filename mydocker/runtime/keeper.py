@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import time
+from contextlib import ExitStack
 
 from mydocker.errors import RuntimeFailure
 from mydocker.linux.process import start_ticks
@@ -26,22 +27,22 @@ if TYPE_CHECKING:
     from mydocker.runtime.carrier import Front
 
 
-class Hook(NamedTuple):
-    """The module that a container's record names; see `mydocker.runtime.record.Container`."""
+class Attachments(NamedTuple):
+    """The modules that a container's record names, each with its arguments; see `mydocker.runtime.record.Container`."""
 
-    module: str
     bundle: str
-    arguments: tuple[str, ...]
+    calls: tuple[tuple[str, ...], ...]
 
     def attach(self, pid: int) -> None:
         """Do what has to be done between the making of the namespaces and the start of the program."""
-        if self.module:
-            importlib.import_module(self.module).attach(pid, self.bundle, *self.arguments)
+        for module, *arguments in self.calls:
+            importlib.import_module(module).attach(pid, self.bundle, *arguments)
 
     def detach(self) -> None:
-        """Undo it; called also when `attach` failed or never came."""
-        if self.module:
-            importlib.import_module(self.module).detach(self.bundle, *self.arguments)
+        """Undo it, as far as it was done; called also when `attach` failed or never came."""
+        with ExitStack() as stack:  # each is called, whatever becomes of the others
+            for module, *arguments in self.calls:
+                stack.callback(importlib.import_module(module).detach, self.bundle, *arguments)
 
 
 class Keeper:
@@ -52,7 +53,7 @@ class Keeper:
         self.container = container
         self.carrier: Carrier | None = None
         self._front = front
-        self._hook = Hook(container.hook, bundle.path, container.hook_arguments)
+        self._attachments = Attachments(bundle.path, container.attachments)
         self._log = log.Writer(bundle.file("log"), container.log_limit.size, container.log_limit.files)
         self._document: dict[str, Any] = bundle.document()
         self._group = Cgroup(detect(), self._document["linux"]["cgroupsPath"].strip("/"))
@@ -67,7 +68,7 @@ class Keeper:
                 self._document,
                 root_of(self.bundle, self.container),
                 self._group,
-                wait_for_parent=bool(self._hook.module) or hooks.wait_inside(self._document),
+                wait_for_parent=bool(self._attachments.calls) or hooks.wait_inside(self._document),
                 size=size,
             )
             started = launch.start(
@@ -90,7 +91,7 @@ class Keeper:
 
     def _ready(self, pid: int) -> bytes:
         """Do what has to be done when the namespaces are there; return what hooks inside are told."""
-        self._hook.attach(pid)
+        self._attachments.attach(pid)
         if not self._document.get("hooks"):
             return b""
         told = self._told("creating", pid)
@@ -134,7 +135,7 @@ class Keeper:
 
     def _undo(self) -> None:
         try:
-            self._hook.detach()
+            self._attachments.detach()
         finally:
             self._group.remove()
             stubs.take_back(self.bundle.file("stubs"), self.bundle.file("upper"))

@@ -66,10 +66,10 @@ class Container(NamedTuple):
     """One container.
 
     `lower` are the image's layers, topmost first; or `rootfs` is a directory used as it is. `mounts` and `ports` are
-    for people to read; `volumes` are names that the container uses. `hook` names a module whose
-    `attach(pid, bundle, *arguments)` is called before each run and `detach(bundle, *arguments)` after it, by whoever is
-    there to clean up: the network, mostly. `bundle` is the path of the container's folder. `disposable` are folders
-    that go with the container when it removes itself.
+    for people to read; `volumes` are names that the container uses. Each of `attachments` is the name of a module and
+    arguments for it: `attach(pid, bundle, *arguments)` is called before each run, in order, and `detach(bundle,
+    *arguments)` after it, in reverse, by whoever is there to clean up: networks and ports. `bundle` is the path of the
+    container's folder. `disposable` are folders that go with the container when it removes itself.
     """
 
     id: str
@@ -86,8 +86,7 @@ class Container(NamedTuple):
     disposable: tuple[str, ...] = ()
     ports: str = ""
     network: str = "none"
-    hook: str = ""
-    hook_arguments: tuple[str, ...] = ()
+    attachments: tuple[tuple[str, ...], ...] = ()
     tty: bool = False
     interactive: bool = False
     auto_remove: bool = False

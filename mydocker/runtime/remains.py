@@ -66,7 +66,7 @@ def _put_right(bundle: Bundle) -> None:
         # Never finished, so nobody was told about it; or half removed.
         bundle.remove()
         return
-    keeping.Hook(container.hook, bundle.path, container.hook_arguments).detach()
+    keeping.Attachments(bundle.path, container.attachments).detach()
     group.remove()
     stubs.take_back(bundle.file("stubs"), bundle.file("upper"))
     if container.is_running:

@@ -16,7 +16,6 @@ pytestmark = pytest.mark.root
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["-p", "8080:80"], "ports cannot be forwarded yet"),
         (["--security-opt", "apparmor=strict"], "apparmor=strict"),
         (["--security-opt", "label=type:x"], "label=type:x"),
         (["--security-opt", "seccomp=profile.json"], "includes"),
