@@ -238,7 +238,7 @@ class Executor:
         below = self.stack(step.ground)
         stack = below if layer.diff_id == EMPTY else (*below, layer)
         began = time.monotonic() - seconds - self._began
-        known = (str(layer.diff_id), layer.blob.size)
+        known = (str(layer.diff_id), layer.blob.size, str(layer.blob.digest))
         story = StepOutcome(step.id, step.text, step.stage, step.line, outcome, why, seconds, saved, began, *known)
         self._settled[step.id] = Settled(layer, stack, story)
         self._reporter(

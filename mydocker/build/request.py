@@ -86,7 +86,7 @@ class StepOutcome(NamedTuple):
     """What became of one step: "hit", "run", "failed" or (in a dry run) "would run"; the sentence why.
 
     `seconds` is what it took, `saved` what a hit took when it was run; `began` counts seconds from the build's start.
-    `diff_id` and `size` (bytes, compressed) are its layer's, where there is one.
+    `diff_id`, `size` (bytes, compressed) and `blob` (its digest) are its layer's, where there is one.
     """
 
     step: str
@@ -100,6 +100,7 @@ class StepOutcome(NamedTuple):
     began: float = 0.0
     diff_id: str = ""
     size: int = 0
+    blob: str = ""
 
 
 class BuildResult(NamedTuple):

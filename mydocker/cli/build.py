@@ -57,6 +57,7 @@ def build_arguments(parser: ArgumentParser) -> None:
     add("--explain", action="store_true", help="say for each step why it was run or not")
     add("--dry-run", action="store_true", help="say what would be run and why, and run nothing")
     add("--graph", action="append", default=[], metavar="FILE", help="draw the build: FILE.svg, .html, .dot or .json")
+    add("--verify-reproducible", action="store_true", help="first build twice, under varied conditions, and compare")
     add("--check", action="store_true", help="check the Dockerfile, and build nothing")
     add("-o", "--output", action="append", default=[], metavar="type=TYPE,dest=PATH", help="write the result as well: "
         "local (a directory), tar, oci or docker (archives)")  # fmt: skip
@@ -75,7 +76,8 @@ def build(args: Namespace, context: Context) -> int:
     request = _request(args)
     try:
         with _told(args, context):
-            result = context.engine.build(request)
+            verified = context.engine.verify_reproducible(request) if args.verify_reproducible else None
+            result = verified.result if verified else context.engine.build(request)
     except BuildFailed as error:
         # With --debug somebody at a terminal is taken to where it failed.
         if not (error.kept and getattr(args, "debug", False) and os.isatty(0)):
@@ -88,6 +90,10 @@ def build(args: Namespace, context: Context) -> int:
             context.out.line(f"[{step.step}] {step.outcome}: {step.text}  ({step.why})")
     if args.dry_run:
         return 0
+    for name in verified.hidden if verified else ():
+        context.out.note(f"step {name} differs from one build to the other, but nothing of it is in the image")
+    if verified:
+        context.out.note(f"reproducible: both builds gave {result.image.digest}")
     _write_facts(args, result)
     if args.quiet:
         context.out.line(str(result.image.id))

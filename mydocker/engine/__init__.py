@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from mydocker.creation.volumes import Volumes
     from mydocker.engine.networks import StoreNetworks
     from mydocker.engine.ports import Ports
+    from mydocker.engine.verification import Verified
     from mydocker.events import Reporter
     from mydocker.image.image import Image
     from mydocker.image.layout import Layout
@@ -150,9 +151,15 @@ class Engine:
         from mydocker.build.builder import build
 
         def find_base(name: str, platform: str) -> Base:
-            return self._find_base(name, platform, request.pull)
+            return self.find_base(name, platform, request.pull)
 
         return build(request, self.images, find_base, self.reporter, int(time.time()))
+
+    def verify_reproducible(self, request: BuildRequest) -> Verified:
+        """Build twice from scratch under varied conditions; see `mydocker.engine.verification.verify`."""
+        from mydocker.engine.verification import verify
+
+        return verify(self, request)
 
     def debug(self, failed: str = "", command: str = "", secrets: tuple[Secret, ...] = ()) -> int:
         """Run a shell, or a command in the stage's shell, where a step failed; return its exit status.
@@ -166,7 +173,7 @@ class Engine:
             self.reporter(Notice(f"[{failure.step.id}] {failure.step.text}: {failure.why}"))
             return debugging.enter(failure, self.images, self.reporter, debugging.Visit(command, secrets))
 
-    def _find_base(self, name: str, platform: str, pull: bool = False) -> Base:
+    def find_base(self, name: str, platform: str, pull: bool = False) -> Base:
         """Return the base image of a stage: made if it is `base`, fetched when it is missing or with `pull`."""
         from mydocker.build.plan import Base
 
