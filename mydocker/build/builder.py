@@ -22,10 +22,11 @@ from mydocker.image.reference import Reference
 from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from mydocker.build.plan import Base, Plan, Target
     from mydocker.build.request import BuildRequest
+    from mydocker.build.sharing.exchange import Imports
     from mydocker.dockerfile.cache import Cached
     from mydocker.events import Reporter
     from mydocker.image.config import History
@@ -37,10 +38,16 @@ _PATIENCE = 10.0  # seconds that interrupted steps get to end; each one's contai
 
 
 def build(
-    request: BuildRequest, store: ImageStore, find_base: Callable[[str, str], Base], reporter: Reporter, now: int
+    request: BuildRequest,
+    store: ImageStore,
+    find_base: Callable[[str, str], Base],
+    reporter: Reporter,
+    now: int,
+    environ: Mapping[str, str],
 ) -> BuildResult:
     """Carry out a build; `now` (seconds since 1970) is what `images` shows as the time of building.
 
+    `environ` says where credentials for registries are: shared caches may lie there.
     Raises `DockerfileError`, `NotFound`, `BuildFailed` and what the rooms below raise. A failed build names no image;
     the steps that it finished stay in the cache.
     """
@@ -51,7 +58,7 @@ def build(
         path = dockerfile_path(here)
         # What is fetched or unpacked lies in another directory each time; its words stay the same.
         slot = _slot(path, here.context) if here is request else digest_of([request.dockerfile or "", request.context])
-        return _build(here, store, find_base, reporter, now, references, Place(slot[:16], _ignore_file(path)))
+        return _build(here, store, find_base, reporter, now, environ, references, Place(slot[:16], _ignore_file(path)))
 
 
 def _build(
@@ -60,6 +67,7 @@ def _build(
     find_base: Callable[[str, str], Base],
     reporter: Reporter,
     now: int,
+    environ: Mapping[str, str],
     references: list[Reference],
     place: Place,
 ) -> BuildResult:
@@ -71,7 +79,7 @@ def _build(
     for warning in plan.warnings:
         reporter(Notice(warning, "warning"))
     with Cache(store.layout.cache) as cache:
-        executor = Executor(plan, request, store, cache, reporter, place)
+        executor = Executor(plan, request, store, cache, reporter, place, _imports(request, store, environ, reporter))
         began = time.monotonic()
         try:
             _settle(plan, executor, request)
@@ -81,7 +89,22 @@ def _build(
         images = () if request.dry_run else _images(plan, executor, store, references, now)
         if images and request.outputs:
             _write_outputs(request, images[-1], store, cache)
+        if images and request.cache_to:
+            from mydocker.build.sharing.exchange import give
+
+            give(executor.results(), request.cache_to, store, environ)
         return BuildResult(images, executor.outcomes(), plan.warnings, plan.skipped)
+
+
+def _imports(
+    request: BuildRequest, store: ImageStore, environ: Mapping[str, str], reporter: Reporter
+) -> Imports | None:
+    """Return the shared caches to take from, None where there are none."""
+    if not request.cache_from:
+        return None
+    from mydocker.build.sharing.exchange import Imports
+
+    return Imports(request.cache_from, store, environ, reporter)
 
 
 def _draw(request: BuildRequest, dockerfile: str, plan: Plan, executor: Executor, seconds: float) -> None:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from mydocker.build.keys import Key
     from mydocker.build.plan import Ground, Plan, Step
     from mydocker.build.request import BuildRequest
+    from mydocker.build.sharing import SharedResult
+    from mydocker.build.sharing.exchange import Imports
     from mydocker.build.trees import Place
     from mydocker.events import Reporter
     from mydocker.image.digest import Digest
@@ -59,13 +61,21 @@ class Executor:
     """Settles the steps of one plan; its methods may be called from several threads."""
 
     def __init__(
-        self, plan: Plan, request: BuildRequest, store: ImageStore, cache: Cache, reporter: Reporter, place: Place
+        self,
+        plan: Plan,
+        request: BuildRequest,
+        store: ImageStore,
+        cache: Cache,
+        reporter: Reporter,
+        place: Place,
+        imports: Imports | None = None,
     ) -> None:
         self._steps = {step.id: step for step in plan.steps}
         self._store = store
         self._cache = cache
         self._reporter = reporter
         self._slot = place.slot
+        self._imports = imports
         self._dry = request.dry_run
         self._trees = Trees(store, cache, self.stack, place)
         self._workshop = Workshop(store, self._trees, request, reporter, self.stack, {})
@@ -88,6 +98,16 @@ class Executor:
         """Return what became of each step that was settled or failed, in the plan's order."""
         settled = {step: each.outcome for step, each in self._settled.items()}
         return tuple((settled | self._failed)[step] for step in self._steps if step in settled or step in self._failed)
+
+    def results(self) -> dict[str, SharedResult]:
+        """Return what the steps of this build gave, or would have cost, by their keys."""
+        from mydocker.build.sharing import SharedResult
+
+        found = {}
+        for name, step in self._settled.items():
+            seconds = step.outcome.saved if step.outcome.outcome == "hit" else step.outcome.seconds
+            found[self._keys[name].digest] = SharedResult(step.layer, seconds)
+        return found
 
     def changed_nothing(self, step: str) -> bool:
         """Tell whether a settled step's layer is the one without entries."""
@@ -162,8 +182,23 @@ class Executor:
         result = self._cache.get(key.digest)
         layer = self._layer_of(result) if result else None
         if result is None or layer is None:
-            return False
+            return self._import(step, key)
         self._settle(step, layer, "hit", "nothing that it sees has changed", 0.0, result.seconds)
+        return True
+
+    def _import(self, step: Step, key: Key) -> bool:
+        """Take the step's result from a shared cache, if one has it and it is what it says; tell whether."""
+        offer = self._imports.find(key.digest) if self._imports else None
+        if offer is None or self._imports is None:
+            return False
+        layer, seconds = offer.result
+        below = self.stack(step.ground) if handler_for(step).sees_parent(step) else ()
+        with self._store.holding():
+            if not self._imports.take(key.digest, offer, below):
+                return False
+            result = Result(layer.diff_id, layer.blob.digest, layer.blob.size, seconds, key.parts)
+            self._cache.put(key.digest, result)
+        self._settle(step, layer, "hit", f"the cache at {offer.source} has it", 0.0, seconds)
         return True
 
     def _layer_of(self, result: Result) -> Layer | None:

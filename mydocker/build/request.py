@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Self
 
+    from mydocker.build.sharing.place import CachePlace
     from mydocker.image.image import Image
 
 _OUTPUTS = ("image", "local", "tar", "oci", "docker")
@@ -77,6 +78,8 @@ class BuildRequest(NamedTuple):
     workers: int = 0
     epoch: int | None = None
     outputs: tuple[Output, ...] = ()
+    cache_from: tuple[CachePlace, ...] = ()
+    cache_to: tuple[CachePlace, ...] = ()
     pull: bool = False
     dry_run: bool = False
     graphs: tuple[str, ...] = ()

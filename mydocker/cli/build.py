@@ -51,6 +51,9 @@ def build_arguments(parser: ArgumentParser) -> None:
         "--network", default="default", choices=("default", "none", "host"), help="network of RUN (default: the host's)"
     )
     add("--allow", action="append", default=[], metavar="RIGHT", help="allow security.insecure or network.host")
+    add("--cache-from", action="append", default=[], metavar="PLACE", help="take results from there too: a directory "
+        "(type=local,src=DIR) or a registry (type=registry,ref=NAME)")  # fmt: skip
+    add("--cache-to", action="append", default=[], metavar="PLACE", help="put the results there for other machines")
     add("--no-cache", action="store_true", help="run every step")
     add("--no-cache-filter", default="", metavar="STAGE,...", help="run every step of these stages")
     add("-j", "--jobs", type=int, default=0, metavar="N", help="steps at the same time (default: number of cores)")
@@ -170,6 +173,7 @@ def _summary(args: Namespace, context: Context, result: BuildResult) -> None:
 
 def _request(args: Namespace) -> BuildRequest:
     from mydocker.build.request import BuildRequest, Output
+    from mydocker.build.sharing.place import CachePlace
 
     return BuildRequest(
         context=args.context or ".",
@@ -189,6 +193,8 @@ def _request(args: Namespace) -> BuildRequest:
         workers=args.jobs,
         epoch=_epoch(),
         outputs=tuple(Output.parse(each) for each in args.output),
+        cache_from=tuple(CachePlace.parse(each, "--cache-from") for each in args.cache_from),
+        cache_to=tuple(CachePlace.parse(each, "--cache-to") for each in args.cache_to),
         pull=args.pull,
         dry_run=args.dry_run,
         graphs=tuple(args.graph),

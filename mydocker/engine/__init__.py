@@ -153,7 +153,7 @@ class Engine:
         def find_base(name: str, platform: str) -> Base:
             return self.find_base(name, platform, request.pull)
 
-        return build(request, self.images, find_base, self.reporter, int(time.time()))
+        return build(request, self.images, find_base, self.reporter, int(time.time()), self._environ)
 
     def verify_reproducible(self, request: BuildRequest) -> Verified:
         """Build twice from scratch under varied conditions; see `mydocker.engine.verification.verify`."""

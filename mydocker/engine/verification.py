@@ -68,7 +68,7 @@ def verify(engine: Engine, request: BuildRequest) -> Verified:
     if not sandbox.alone():
         raise Busy("verify a build", "this process has several threads", "verify from a process that has one")
     with inputs.local(request, engine.images) as local, engine.layout.workspace("again") as place:
-        bare = local._replace(tags=(), outputs=(), graphs=(), no_cache=True, dry_run=False)
+        bare = local._replace(tags=(), outputs=(), graphs=(), cache_to=(), no_cache=True, dry_run=False)
         with _Elsewhere(engine, _absolute(bare), place) as elsewhere:
             mine, outcomes = _here(engine, bare)
             engine.reporter(Notice("building once more, elsewhere and under other conditions"))
@@ -261,4 +261,4 @@ def _build_in(engine: Engine, request: BuildRequest, root: str, report: int) -> 
     other = type(engine)(root, reporter=tell)
     workers = request.workers or len(os.sched_getaffinity(0))
     varied = request._replace(workers=1 if workers > 1 else 4)
-    return build(varied, other.images, find_base, tell, int(time.time()))
+    return build(varied, other.images, find_base, tell, int(time.time()), {})

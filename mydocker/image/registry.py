@@ -25,7 +25,7 @@ from mydocker.image.manifest import INDEXES, MANIFESTS, Descriptor, Index, Manif
 from mydocker.image.transport import BROKEN, Body, Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from mydocker.image.credentials import Credential
     from mydocker.image.image import Image
@@ -81,24 +81,38 @@ class Registry:
     def push(self, image: Image) -> Digest:
         """Send an image under the reference's tag and return its digest; blobs that the registry has are not sent."""
         with self._store.holding():
-            blobs = {layer.blob.digest: layer.blob for layer in image.layers}
             raw = self._store.read_manifest(image)
-            config = Manifest.parse(raw).config
-            with _side_by_side() as pool:
-                for done in [pool.submit(self._send_blob, blob) for blob in (*blobs.values(), config)]:
-                    done.result()
-            answer = self._transport.request(
-                "PUT",
-                f"{self._path}/manifests/{self._reference.tag or image.digest}",
-                scope=self._scope("pull,push"),
-                headers={"Content-Type": image.manifest_type},
-                body=raw,
-                accept=(200, 201),
-            )
-            said = answer.headers.get("Docker-Content-Digest")
-            if said and said != image.digest:
-                raise RegistryError(f"push {self._reference.familiar}", f"the registry calls it {said[:100]}")
-        return image.digest
+            layers = (layer.blob for layer in image.layers)
+            return self.send(raw, image.manifest_type, (*layers, Manifest.parse(raw).config))
+
+    def send(self, manifest: bytes, media_type: str, blobs: Iterable[Descriptor]) -> Digest:
+        """Send blobs of the store, then the manifest that names them, under the reference's tag; return its digest."""
+        digest = Digest.of(manifest)
+        each_once = {blob.digest: blob for blob in blobs}
+        with _side_by_side() as pool:
+            for done in [pool.submit(self._send_blob, blob) for blob in each_once.values()]:
+                done.result()
+        answer = self._transport.request(
+            "PUT",
+            f"{self._path}/manifests/{self._reference.tag or digest}",
+            scope=self._scope("pull,push"),
+            headers={"Content-Type": media_type},
+            body=manifest,
+            accept=(200, 201),
+        )
+        said = answer.headers.get("Docker-Content-Digest")
+        if said and said != digest:
+            raise RegistryError(f"push {self._reference.familiar}", f"the registry calls it {said[:100]}")
+        return digest
+
+    def document(self) -> bytes:
+        """Return the manifest or index that the reference names, as its bytes are."""
+        return self._document(self._reference.digest or self._reference.tag, self._reference.digest)[0]
+
+    def fetch(self, blob: Descriptor) -> None:
+        """Bring a blob into the store, verified, unless it is there."""
+        if not self._store.blobs.has(blob):
+            self._store.blobs.put(self._blob(blob), blob)
 
     def _scope(self, actions: str) -> str:
         return f"repository:{self._reference.path}:{actions}"
@@ -140,17 +154,13 @@ class Registry:
         """Fetch what is missing, side by side, and unpack layers as they come, bottom first."""
         store = self._store
         with _side_by_side() as pool:
-            self._fetch(manifest.config)
+            self.fetch(manifest.config)
             config = ImageConfig.parse(store.blobs.read(manifest.config.digest))
             layers = check_layers(config, manifest)
-            waiting = {blob.digest: pool.submit(self._fetch, blob) for blob in manifest.layers}
+            waiting = {blob.digest: pool.submit(self.fetch, blob) for blob in manifest.layers}
             for at, layer in enumerate(layers):
                 waiting[layer.blob.digest].result()
                 store.stack_dirs(layers[: at + 1])
-
-    def _fetch(self, blob: Descriptor) -> None:
-        if not self._store.blobs.has(blob):
-            self._store.blobs.put(self._blob(blob), blob)
 
     def _blob(self, blob: Descriptor) -> Iterator[bytes]:
         """Yield a blob's bytes; after a broken connection the rest is asked for, not all of it again."""
@@ -261,6 +271,12 @@ class Registry:
         return self._transport.at_home(location)
 
 
+def connect(store: ImageStore, reference: Reference, environ: Mapping[str, str], *, insecure: bool = False) -> Registry:
+    """Return the repository of a reference, with the credentials that the environment's files have for it."""
+    credential = CredentialStore(environ).find(reference.domain, reference.path)
+    return Registry(store, reference, credential, insecure=insecure)
+
+
 def pull(
     store: ImageStore,
     reference: Reference,
@@ -270,8 +286,7 @@ def pull(
     insecure: bool = False,
 ) -> Image:
     """Pull an image with the credentials that the environment's files have; see `Registry.pull`."""
-    credential = CredentialStore(environ).find(reference.domain, reference.path)
-    with Registry(store, reference, credential, insecure=insecure) as registry:
+    with connect(store, reference, environ, insecure=insecure) as registry:
         return registry.pull(platform)
 
 
@@ -279,8 +294,7 @@ def push(
     store: ImageStore, image: Image, reference: Reference, environ: Mapping[str, str], *, insecure: bool = False
 ) -> Digest:
     """Push an image under a name, with the credentials that the environment's files have; see `Registry.push`."""
-    credential = CredentialStore(environ).find(reference.domain, reference.path)
-    with Registry(store, reference, credential, insecure=insecure) as registry:
+    with connect(store, reference, environ, insecure=insecure) as registry:
         return registry.push(image)
 
 
