@@ -6,6 +6,7 @@ import os
 from contextlib import suppress
 
 from mydocker.creation.connection import Network as Connection
+from mydocker.engine.publishing import refresh
 from mydocker.errors import Busy, NotFound, UsageError
 from mydocker.events import Notice
 from mydocker.network.definition import Definition
@@ -148,6 +149,7 @@ class StoreNetworks(NamedTuple):
                 membership.write(bundle.path)
                 raise
             bundle.write(container._replace(network=wanted.names))
+            refresh(container, bundle.path)
 
     def disconnect(self, network: str, reference: str) -> None:
         """Take a container off a network, at once when it runs. Raise NotFound, Busy."""
@@ -167,6 +169,7 @@ class StoreNetworks(NamedTuple):
                     exit_from(namespace, bundle.path, self.directory, network)
             wanted.write(bundle.path)
             bundle.write(container._replace(network=wanted.names))
+            refresh(container, bundle.path)
 
     def _networked(self, reference: str) -> Container:
         container = self.containers.find(reference)

@@ -11,8 +11,18 @@ if TYPE_CHECKING:
     from mydocker.creation.connection import Network
     from mydocker.creation.request import RunRequest
     from mydocker.events import Reporter
+    from mydocker.runtime.record import Container
 
 _MODULE = "mydocker.network.publishing"
+
+
+def refresh(container: Container, bundle: str) -> None:
+    """Tell the forwarding service that a running container's networks have changed; nothing where it has no ports."""
+    for module, directory, *_ in container.attachments:
+        if module == _MODULE:
+            from mydocker.network import publishing
+
+            publishing.refresh(bundle, directory)
 
 
 def with_ports(

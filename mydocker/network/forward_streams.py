@@ -78,7 +78,7 @@ class Stream:
         if mask & _OUTPUT:
             back = self.back
             if self.owner.connecting:
-                self.owner.hear_of(self.source)
+                self.owner.hear_of(self.source, mask)
             elif not back.writable:
                 back.writable = True
                 back.pump()

@@ -7,7 +7,7 @@ import errno
 import os
 
 from mydocker.linux import sockets
-from mydocker.network.forward_loop import LISTENER, STREAM
+from mydocker.network.forward_loop import ERROR, LISTENER, STREAM
 from mydocker.network.forward_streams import Stream
 from mydocker.values import TYPE_CHECKING
 
@@ -92,14 +92,11 @@ class Connection:
             room.loop.add(self.server, self.outward, STREAM)
             return
 
-    def hear_of(self, descriptor: int) -> None:
+    def hear_of(self, descriptor: int, mask: int) -> None:
         """Learn whether the server answered, if it is the server that there are news of."""
         if descriptor != self.server:
             return
-        probe = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM | _socket.SOCK_NONBLOCK, 0, descriptor)
-        failed = probe.getsockopt(_socket.SOL_SOCKET, _socket.SO_ERROR)
-        probe.detach()
-        if failed:
+        if mask & ERROR:
             self.redial()
             return
         self.connecting = False

@@ -5,7 +5,7 @@ Messages come over a SOCK_SEQPACKET pair, one JSON object each, with descriptors
     {"do": "set", "key": "tcp/8080/0.0.0.0", "policy": "round-robin", "listener": true, "targets": [
         {"key": "...", "port": 80, "addresses": ["10.72.0.2"], "namespace": true}]}
                          the descriptors: the listener if there is one, then a namespace for each target that has one
-    {"do": "end", "key": ..., "grace": 10}       take no more; cut what is left after so many seconds
+    {"do": "end", "key": ..., "grace": 10}       take no more; cut what is left after so many seconds; answered by {}
     {"do": "count"}                              answered by the number of connections, also those of ended ports:
                          {"open": 5, "forwards": {"KEY": {"open": 3, "targets": {"KEY": [open, well]}}}}
 
@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 
 LARGEST_MESSAGE = 1 << 17
 MOST_DESCRIPTORS = 200
-# Listeners, namespaces, pipes of streams that are busy: what is not for connections, which take two each.
+# What is left besides listeners, namespaces and connections, which take two each: pipes of busy streams, mostly.
 _RESERVED = 256
+_FEWEST = 16
 
 Forward = TcpForward | UdpForward
 
@@ -54,7 +55,8 @@ class Worker:
         self._orders = orders
         self._loop = Loop()
         self._namespaces = Namespaces()
-        self.room = Room(self._loop, Pipes(), self._namespaces, max((descriptors - _RESERVED) // 2, 16))
+        self._descriptors = descriptors
+        self.room = Room(self._loop, Pipes(), self._namespaces, 0)
         self._forwards: dict[str, Forward] = {}
         self._ending: list[Ending] = []
         self._loop.add(orders.fileno(), self, IN)
@@ -80,6 +82,9 @@ class Worker:
             self._set(message, descriptors)
         else:
             self._retire(self._forwards.pop(message["key"]), message["grace"])
+            send(self._orders, {})
+        used = sum(1 + len(forward.balance.targets) for forward in self._forwards.values())
+        self.room.most = max((self._descriptors - _RESERVED - used) // 2, _FEWEST)
 
     def _set(self, message: dict[str, Any], descriptors: list[int]) -> None:
         """Begin to forward, or change policy and targets."""

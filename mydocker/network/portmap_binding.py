@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mydocker.network.ports import Publish
 
 ANY4, ANY6 = "0.0.0.0", "::"
+_KEEPALIVE = 60  # seconds of silence after which a client is asked whether it is still there
 _TRIES = 32  # how many free ports may turn out to be taken for the other family
 _NO_SUCH_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
@@ -89,6 +90,8 @@ def _socket_on(address: str, port: int, protocol: str) -> _socket.socket:
             # Connections inherit all of these from the listener (tcp(7)).
             made.setsockopt(_socket.SOL_SOCKET, _socket.SO_REUSEADDR, 1)
             made.setsockopt(_socket.SOL_SOCKET, _socket.SO_KEEPALIVE, 1)
+            made.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_KEEPIDLE, _KEEPALIVE)
+            made.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_KEEPINTVL, _KEEPALIVE)
             made.setsockopt(_socket.SOL_SOCKET, _socket.SO_OOBINLINE, 1)
             made.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, 1)
         made.bind((address, port))

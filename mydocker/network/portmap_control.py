@@ -111,6 +111,8 @@ class Conversation:
             return {"ok": self._answer(request)}
         except MydockerError as err:
             return {"error": [type(err).__name__, err.what, err.why, err.hint]}
+        except OSError as err:
+            return {"error": ["NetworkError", "the forwarding service failed", (err.strerror or str(err)).lower(), ""]}
         except (ValueError, KeyError, TypeError) as err:
             return {"error": ["NetworkError", "cannot make sense of the request", f"{type(err).__name__}: {err}", ""]}
 

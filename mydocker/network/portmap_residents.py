@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from mydocker.network.forward_loop import Loop
 
 _LOOPBACK = ("127.0.0.1", "::1")
+_MOST_ADDRESSES = 8  # that are tried for a connection: a container with privileges may give itself any number
+_LARGEST = 1 << 20
 
 
 class Resident(NamedTuple):
@@ -99,7 +101,7 @@ def addresses(folder: str) -> tuple[str, ...]:
     private as it was meant (CVE-2020-8558). One without is reached there.
     """
     found = [*_ipv4(f"{folder}/fib_trie"), *_ipv6(f"{folder}/if_inet6")]
-    return tuple(dict.fromkeys(found)) or _LOOPBACK
+    return tuple(dict.fromkeys(found))[:_MOST_ADDRESSES] or _LOOPBACK
 
 
 def _ipv4(path: str) -> list[str]:
@@ -120,15 +122,15 @@ def _ipv6(path: str) -> list[str]:
 
     found = []
     for line in _lines(path):
-        digits, _, _, scope, *_ = line.split()
-        if scope == "00":
-            found.append(_socket.inet_ntop(_socket.AF_INET6, bytes.fromhex(digits)))
+        words = line.split()
+        if len(words) == 6 and words[3] == "00":
+            found.append(_socket.inet_ntop(_socket.AF_INET6, bytes.fromhex(words[0])))
     return found
 
 
 def _lines(path: str) -> list[str]:
     try:
         with open(path) as file:
-            return file.read().splitlines()
+            return file.read(_LARGEST).splitlines()
     except FileNotFoundError:  # a kernel without that family
         return []

@@ -120,6 +120,7 @@ class Service:
         does = {
             "publish": self._publish,
             "unpublish": self._unpublish,
+            "refresh": self._refresh,
             "forward": self._forward,
             "withdraw": self._withdraw,
             "list": self._list,
@@ -153,6 +154,13 @@ class Service:
     def _unpublish(self, request: dict[str, Any]) -> object:
         """Forward no more to a container; idempotent."""
         self._bury(request["container"])
+        return None
+
+    def _refresh(self, request: dict[str, Any]) -> object:
+        """Find out anew where a container is reached: it joined or left a network."""
+        for mapping in tuple(self._mappings.values()):
+            if mapping.container == request["container"]:
+                self._change(mapping)
         return None
 
     def _bury(self, container: str) -> None:

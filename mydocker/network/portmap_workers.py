@@ -8,6 +8,7 @@ import resource
 import signal
 import time
 import zlib
+from contextlib import suppress
 
 from mydocker.errors import NetworkError
 from mydocker.linux import process
@@ -126,20 +127,23 @@ class Workers:
         message = {"do": "set", "key": mapping.key, "policy": mapping.policy, "listener": is_new, "targets": targets,
                    "grace": grace}  # fmt: skip
         listener = [order.listener.fileno()] if is_new else []
-        send(worker.channel, message, [*listener, *(namespace for _, namespace in order.servers if namespace >= 0)])
+        descriptors = [*listener, *(namespace for _, namespace in order.servers if namespace >= 0)]
+        # One that has died is going to be replaced, and its successor told of everything.
+        with suppress(BrokenPipeError):
+            send(worker.channel, message, descriptors)
 
     def end(self, key: str, grace: float) -> None:
         """Forward a port no more; connections have `grace` seconds to end."""
         for worker in self._all:
             if key in worker.told:
                 worker.told.remove(key)
-                send(worker.channel, {"do": "end", "key": key, "grace": grace})
+                self._ask(worker, {"do": "end", "key": key, "grace": grace})  # when it has answered, the port is free
 
     def count(self) -> dict[str, dict[str, Any]]:
         """Return for each key how many connections are open, to each target, and whether that is well."""
         total: dict[str, dict[str, Any]] = {}
         for worker in self._all:
-            for key, counts in self._ask(worker)["forwards"].items():
+            for key, counts in self._ask(worker, {"do": "count"}).get("forwards", {}).items():
                 entry = total.setdefault(key, {"open": 0, "targets": {}})
                 entry["open"] += counts["open"]
                 for target, (opened, well) in counts["targets"].items():
@@ -149,12 +153,19 @@ class Workers:
 
     def open(self) -> int:
         """Return how many connections there are, also those whose port is forwarded no more."""
-        return sum(self._ask(worker)["open"] for worker in self._all)
+        return sum(self._ask(worker, {"do": "count"}).get("open", 0) for worker in self._all)
 
-    def _ask(self, worker: Worker) -> dict[str, Any]:
-        send(worker.channel, {"do": "count"})
-        answer, _ = receive(worker.channel)
-        return answer or {"open": 0, "forwards": {}}  # it has died: the loop is going to hear of that
+    def _ask(self, worker: Worker, message: dict[str, Any]) -> dict[str, Any]:
+        """Return a worker's answer; nothing of one that died (the loop is going to hear of that) or hangs."""
+        try:
+            send(worker.channel, message)
+            answer, _ = receive(worker.channel)
+        except BrokenPipeError:
+            return {}
+        except TimeoutError:
+            os.kill(worker.pid, signal.SIGKILL)
+            return {}
+        return answer or {}
 
     def stop(self) -> None:
         """End all workers, and with them what they carry."""

@@ -14,8 +14,6 @@ from mydocker.network.portmap import Folder
 from mydocker.network.portmap_control import request
 from mydocker.network.ports import parse
 
-MODULE = __name__
-
 
 def attach(pid: int, bundle: str, directory: str, name: str, *words: str) -> None:
     """Forward ports to the container whose first process is `pid`. Raise NetworkError; nothing is forwarded then.
@@ -34,9 +32,18 @@ def attach(pid: int, bundle: str, directory: str, name: str, *words: str) -> Non
     portmap_start.call(Folder(directory), message)
 
 
+def refresh(bundle: str, directory: str) -> None:
+    """Let the service find out where a running container is reached after its networks have changed."""
+    _tell(directory, {"do": "refresh", "container": os.path.basename(bundle)})
+
+
 def detach(bundle: str, directory: str, _name: str, *_words: str) -> None:
     """Forward them no more; a service that is not running forgets the container when it starts again."""
+    _tell(directory, {"do": "unpublish", "container": os.path.basename(bundle)})
+
+
+def _tell(directory: str, message: dict[str, str]) -> None:
     try:
-        request(Folder(directory), {"do": "unpublish", "container": os.path.basename(bundle)})
+        request(Folder(directory), message)
     except (FileNotFoundError, ConnectionError):
         return

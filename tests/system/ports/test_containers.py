@@ -215,8 +215,12 @@ def test_on_a_network_the_server_is_reached_at_its_address_only(tmp_path: Path) 
              "sh", "-c", "nc -ll -p 3308 -s 127.0.0.1 -e echo private & nc -ll -p 3307 -e echo public")  # fmt: skip
         assert eventually(lambda: host.do("nc", "-w", "2", "127.0.0.1", "3307", check=False) == "public\n")
         assert host.do("nc", "-w", "2", "127.0.0.1", "3308", check=False) == ""
+        host("network", "create", "--subnet", "10.73.0.0/24", "other")
+        host("network", "connect", "other", "db")
+        host("network", "disconnect", "testbridge", "db")
+        assert host.do("nc", "-w", "2", "127.0.0.1", "3307", check=False) == "public\n"
         host("remove", "-f", "db")
-        host("network", "rm", "testbridge")
+        host("network", "rm", "testbridge", "other")
         host.run("portmap", "stop")
         host.clear()
     finally:

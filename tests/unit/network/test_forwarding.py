@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mydocker.errors import StoreError
@@ -96,6 +96,7 @@ MAPPINGS = st.builds(
 )
 
 
+@settings(max_examples=25)
 @given(state=st.builds(State, st.lists(MAPPINGS, max_size=4).map(tuple), st.booleans(), st.booleans()))
 def test_what_is_remembered_is_read_again(tmp_path_factory: pytest.TempPathFactory, state: State) -> None:
     folder = Folder(str(tmp_path_factory.mktemp("portmap")))
