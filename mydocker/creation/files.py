@@ -83,7 +83,7 @@ def _resolv(request: RunRequest, nameserver: str) -> str:
         replaced = (
             (word == ["nameserver"] and (nameserver or request.dns))
             or (word in (["search"], ["domain"]) and request.dns_search)
-            or (word == ["options"] and request.dns_options)
+            or (word == ["options"] and (request.dns_options or nameserver))
         )
         if not replaced:
             kept.append(line)
@@ -93,6 +93,8 @@ def _resolv(request: RunRequest, nameserver: str) -> str:
         kept.append(f"search {' '.join(request.dns_search)}")
     if request.dns_options:
         kept.append(f"options {' '.join(request.dns_options)}")
+    elif nameserver:  # names of containers have no dots: they are asked for as they are, before any domain is tried
+        kept.append("options ndots:0")
     return "".join(f"{line}\n" for line in kept)
 
 

@@ -235,7 +235,7 @@ class Engine:
             return None
         from mydocker.engine.networks import connection
 
-        return connection(self.layout.networks, request)
+        return connection(self.layout.networks, f"{self.layout.containers}/names", request)
 
     # Saving ----------------------------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from mydocker.creation.connection import Network as Connection
 from mydocker.engine.publishing import refresh
 from mydocker.errors import Busy, NotFound, UsageError
 from mydocker.events import Notice
+from mydocker.network import addresses
 from mydocker.network.definition import Definition
 from mydocker.network.definition import Request as NetworkRequest
 from mydocker.network.folder import Folder, folders
@@ -27,16 +28,18 @@ if TYPE_CHECKING:
 __all__ = ["NetworkRequest", "StoreNetworks", "connection"]
 
 HOOK = "mydocker.network.hook"
+RESOLVER = "127.0.0.11"  # where the container's resolver listens; see `mydocker.network.resolver`
 
 
-def connection(directory: str, request: RunRequest) -> Connection:
+def connection(directory: str, names: str, request: RunRequest) -> Connection:
     """Return how a container is connected that is to be on networks. Raise NotFound, UsageError.
 
-    Nothing of the kernel's is touched, nor loaded what talks to it: that is the keeper's part.
+    `names` is the folder of the containers' names. Nothing of the kernel's is touched, nor loaded what talks to it:
+    that is the keeper's part.
     """
-    names = tuple(text for text in request.networks if text)
+    references = tuple(text for text in request.networks if text)
     wishes: list[Wish] = []
-    for name in names:
+    for name in references:
         if name in ("none", "host") or name.startswith(("container:", "/")):
             raise UsageError(f"--network {name}", "cannot be combined with a network")
         found = _find(directory, name)
@@ -46,12 +49,15 @@ def connection(directory: str, request: RunRequest) -> Connection:
         wishes.append(
             _wish(found, request.address, request.address6, request.mac, request.aliases) if first else Wish(found.name)
         )
-    membership = Membership(tuple(wishes), request.dns)
+    for server in request.dns:
+        addresses.parse(server, f"--dns {server}")
+    membership = Membership(tuple(wishes), request.dns, resolves=not request.resolv)
     return Connection(
         mode="none",
         name=",".join(wish.network for wish in wishes),
-        attachments=((HOOK, directory),),
+        attachments=((HOOK, directory, names),),
         files=((FILE, membership.text()),),
+        nameserver=RESOLVER,
     )
 
 
@@ -68,8 +74,6 @@ def _find(directory: str, reference: str) -> Definition:
 
 def _wish(network: Definition, address: str, address6: str, mac: str, aliases: tuple[str, ...]) -> Wish:
     """Return the wish to be on a network, checked as far as it can be before the container runs."""
-    from mydocker.network import addresses
-
     for text, bits, flag in ((address, 32, "--ip"), (address6, 128, "--ip6")):
         if text:
             number, found = addresses.parse(text, f"{flag} {text}")

@@ -146,5 +146,5 @@ def _also_by_name(definition: Definition, link: netlink.Netlink, number: int) ->
         try:
             link.send(netlink.second_name(number, definition.name))
         except OSError as err:
-            if err.errno not in (errno.EEXIST, errno.EOPNOTSUPP, errno.EINVAL):  # taken meanwhile, or before Linux 5.5
+            if err.errno != errno.EEXIST:  # taken meanwhile
                 raise

@@ -2,7 +2,7 @@
 
 `attach` comes between the making of the namespaces and the start of the program, `detach` after the end; after a
 kill -9 of the keeper, the next command calls `detach`. `bundle` is the container's folder, named by its id; `top` is
-that of all networks.
+that of all networks, `names` the one where each container's name is a link to its id.
 """
 
 from __future__ import annotations
@@ -12,28 +12,38 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from mydocker.errors import NotFound
-from mydocker.network import host, hosts
+from mydocker.network import host, hosts, resolver
 from mydocker.network.folder import Folder, folders
 from mydocker.network.joining import Joined, join, leave, memberships, route
 from mydocker.network.membership import Membership
+from mydocker.network.names import Book
 
 if TYPE_CHECKING:
     from mydocker.network.leases import Wish
+    from mydocker.network.resolver import Resolver
 
 
-def attach(pid: int, bundle: str, top: str) -> None:
-    """Put the container whose first process is `pid` on its networks. Raise NotFound, NetworkError, UsageError."""
+def attach(pid: int, bundle: str, top: str, names: str) -> Resolver | None:
+    """Put the container whose first process is `pid` on its networks; return its resolver, if it has one.
+
+    Raise NotFound, NetworkError, UsageError.
+    """
+    membership = Membership.read(bundle)
+    container = os.path.basename(bundle)
     namespace = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
         joined: list[Joined] = []
-        for wish in Membership.read(bundle).wishes:
+        for wish in membership.wishes:
             joined.append(_join(namespace, bundle, top, wish, joined))
         _arrange(namespace, bundle, joined)
+        if not membership.resolves:
+            return None
+        return resolver.Resolver(resolver.listen(namespace), bundle, Book(top, names, container))
     finally:
         os.close(namespace)
 
 
-def detach(bundle: str, top: str) -> None:
+def detach(bundle: str, top: str, names: str) -> None:
     """Take the container off all networks: also off those that it was put on while it ran."""
     container = os.path.basename(bundle)
     for folder in folders(top):

@@ -1,27 +1,30 @@
 """Joining a network and leaving it: an endpoint exists while its container runs.
 
-The lease is written before the link is
-made and given back after it is gone, so whatever is killed in between, an address never has two owners.
+The lease is written before the link is made and given back after it is gone, so whatever is killed in between, an
+address never has two owners.
 """
 
 from __future__ import annotations
 
 import errno
+from contextlib import suppress
 
+from mydocker.errors import NotFound
 from mydocker.network import bridges, filters, netlink
 from mydocker.network.folder import Folder, folders
 from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from mydocker.network.definition import Definition
-    from mydocker.network.leases import Endpoint, Wish
+    from mydocker.network.leases import Endpoint, Leases, Wish
 
 
 class Joined(NamedTuple):
-    """A container on a network."""
+    """A container on a network, and all leases of that, as they were when we looked."""
 
     network: Definition
     endpoint: Endpoint
+    leases: Leases
 
 
 def join(top: str, container: str, wish: Wish, namespace: int, others: list[Joined]) -> Joined:
@@ -42,7 +45,7 @@ def join(top: str, container: str, wish: Wish, namespace: int, others: list[Join
             _remove_link(endpoint, link)
             folder.write_leases(before)
             raise bridges.unusable(f"cannot put the container on the network {definition.name}", err) from err
-    return Joined(definition, endpoint)
+    return Joined(definition, endpoint, leases)
 
 
 def _connect(
@@ -67,15 +70,10 @@ def _connect(
 
 
 def _name(within: netlink.Netlink, number: int, place: int) -> None:
-    """Let the link answer to `eth0` as well (eth1, ... for further networks), where the kernel has second names."""
-    for suffix in range(place, place + 64):
-        if not within.index(f"eth{suffix}"):
-            try:
-                within.send(netlink.second_name(number, f"eth{suffix}"))
-            except OSError as err:
-                if err.errno not in (errno.EOPNOTSUPP, errno.EINVAL):  # before Linux 5.5
-                    raise
-            return
+    """Let the link answer to `eth0` as well, to eth1, ... on further networks."""
+    while within.index(f"eth{place}"):
+        place += 1
+    within.send(netlink.second_name(number, f"eth{place}"))
 
 
 def route(joined: list[Joined], namespace: int) -> None:
@@ -120,7 +118,9 @@ def memberships(top: str, container: str) -> list[Joined]:
     """Return the networks that a container is on now, by name."""
     found = []
     for folder in folders(top):
-        endpoint = folder.read_leases().of(container)
+        leases = folder.read_leases()
+        endpoint = leases.of(container)
         if endpoint is not None:
-            found.append(Joined(folder.read(), endpoint))
+            with suppress(NotFound):  # removed meanwhile
+                found.append(Joined(folder.read(), endpoint, leases))
     return found

@@ -14,11 +14,13 @@ FILE = "network.json"
 class Membership(NamedTuple):
     """The networks that a container is to be on, in order.
 
-    `servers` are the name servers that its resolver asks for all other names (none: the host's).
+    `servers` are the name servers that its resolver asks for all other names (none: the host's); `resolves` is False
+    for a container that has no resolver.
     """
 
     wishes: tuple[Wish, ...]
     servers: tuple[str, ...] = ()
+    resolves: bool = True
 
     @property
     def names(self) -> str:
@@ -34,7 +36,7 @@ class Membership(NamedTuple):
         return self._replace(wishes=tuple(wish for wish in self.wishes if wish.network != network))
 
     def _facts(self) -> dict[str, object]:
-        return {"wishes": [each._asdict() for each in self.wishes], "servers": list(self.servers)}
+        return {"wishes": [each._asdict() for each in self.wishes], "servers": self.servers, "resolves": self.resolves}
 
     def text(self) -> str:
         """Return the file's content."""
@@ -45,7 +47,7 @@ class Membership(NamedTuple):
         """Return what is kept in a container's folder. Raise FileNotFoundError."""
         facts = read_json(f"{bundle}/{FILE}")
         wishes = tuple(Wish(**{**each, "aliases": tuple(each["aliases"])}) for each in facts["wishes"])
-        return cls(wishes, tuple(facts["servers"]))
+        return cls(wishes, tuple(facts["servers"]), facts["resolves"])
 
     def write(self, bundle: str) -> None:
         """Keep it in a container's folder."""

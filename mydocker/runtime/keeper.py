@@ -20,11 +20,21 @@ from mydocker.runtime.rootfs import Directory, Overlay, RootFs
 from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Protocol
 
     from mydocker.errors import MydockerError
     from mydocker.runtime.bundle import Bundle
-    from mydocker.runtime.carrier import Front
+    from mydocker.runtime.carrier import Front, Timer
+    from mydocker.runtime.relay import Relay
+
+    class Service(Timer, Protocol):
+        """What a hook wants to do while the program runs: it is called by the loop, and never waits."""
+
+        def serve(self, loop: Relay) -> None:
+            """Begin: descriptors may be added to the loop."""
+
+        def close(self) -> None:
+            """Release what was acquired: the program has ended."""
 
 
 class Attachments(NamedTuple):
@@ -33,10 +43,20 @@ class Attachments(NamedTuple):
     bundle: str
     calls: tuple[tuple[str, ...], ...]
 
-    def attach(self, pid: int) -> None:
-        """Do what has to be done between the making of the namespaces and the start of the program."""
+    def load(self) -> None:
+        """Load the modules, which may be done while there is nothing else to do."""
+        for module, *_ in self.calls:
+            importlib.import_module(module)
+
+    def attach(self, pid: int, services: list[Service]) -> None:
+        """Do what has to be done between the making of the namespaces and the start of the program.
+
+        What is to be served in the keeper's loop until the program has ended is added to `services`.
+        """
         for module, *arguments in self.calls:
-            importlib.import_module(module).attach(pid, self.bundle, *arguments)
+            service = importlib.import_module(module).attach(pid, self.bundle, *arguments)
+            if service is not None:
+                services.append(service)
 
     def detach(self) -> None:
         """Undo it, as far as it was done; called also when `attach` failed or never came."""
@@ -53,6 +73,7 @@ class Keeper:
         self.container = container
         self.carrier: Carrier | None = None
         self._front = front
+        self._services: list[Service] = []
         self._attachments = Attachments(bundle.path, container.attachments)
         self._log = log.Writer(bundle.file("log"), container.log_limit.size, container.log_limit.files)
         self._document: dict[str, Any] = bundle.document()
@@ -72,13 +93,20 @@ class Keeper:
                 size=size,
             )
             started = launch.start(
-                prepared.plan, streams.theirs, pid_namespace=prepared.pid_namespace, on_ready=self._ready
+                prepared.plan,
+                streams.theirs,
+                pid_namespace=prepared.pid_namespace,
+                on_ready=self._ready,
+                meanwhile=self._attachments.load,
             )
         except BaseException:
             streams.close()
             self._undo()
             raise
         self.carrier = Carrier(started, streams, self._front, self._log.write)
+        for service in self._services:
+            service.serve(self.carrier.relay)
+            self.carrier.timers.append(service)
         with self.bundle.changing():
             state = self.bundle.read_state()._replace(
                 status=RUNNING, pid=started.pid, ticks=start_ticks(started.pid), started=time.time(),
@@ -91,7 +119,7 @@ class Keeper:
 
     def _ready(self, pid: int) -> bytes:
         """Do what has to be done when the namespaces are there; return what hooks inside are told."""
-        self._attachments.attach(pid)
+        self._attachments.attach(pid, self._services)
         if not self._document.get("hooks"):
             return b""
         told = self._told("creating", pid)
@@ -134,6 +162,8 @@ class Keeper:
             self.bundle.write_state(state)
 
     def _undo(self) -> None:
+        for service in self._services:
+            service.close()
         try:
             self._attachments.detach()
         finally:

@@ -46,17 +46,18 @@ def start(
     *,
     pid_namespace: str | int | None = NEW_PID_NAMESPACE,
     on_ready: Callable[[int], bytes] | None = None,
+    meanwhile: Callable[[], None] | None = None,
 ) -> Started:
     """Start a container and return once its program has been executed.
 
     `pid_namespace` is "" for a new one, None for the caller's own, else the path of one to join, or a pidfd of a
     process in it. `on_ready` is called with the child's process id when the plan comes to its operation `ready`; what
-    it returns is the state that hooks in the child are told.
+    it returns is the state that hooks in the child are told. `meanwhile` is called while the child is on its way there.
     Raise CommandNotFound, CommandNotExecutable or RuntimeFailure; no process is left then. The caller waits for the
     process.
     """
     try:
-        return fork(plan, streams, pid_namespace, on_ready)
+        return fork(plan, streams, pid_namespace, on_ready, meanwhile)
     except Refused as err:
         raise translate(channel.decode_failure(err.message), plan) from None
 
@@ -66,6 +67,7 @@ def fork(
     streams: tuple[int, int, int],
     pid_namespace: str | int | None,
     on_ready: Callable[[int], bytes] | None = None,
+    meanwhile: Callable[[], None] | None = None,
 ) -> Started:
     """Do as `start`, but raise `Refused` with what the child said."""
     ours, theirs = channel.pair()
@@ -75,6 +77,8 @@ def fork(
         theirs.close()
     master = -1
     try:
+        if meanwhile is not None:
+            meanwhile()
         while True:
             message, descriptors = channel.receive(ours)
             if message == b"":

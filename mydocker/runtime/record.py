@@ -67,9 +67,10 @@ class Container(NamedTuple):
 
     `lower` are the image's layers, topmost first; or `rootfs` is a directory used as it is. `mounts` and `ports` are
     for people to read; `volumes` are names that the container uses. Each of `attachments` is the name of a module and
-    arguments for it: `attach(pid, bundle, *arguments)` is called before each run, in order, and `detach(bundle,
-    *arguments)` after it, in reverse, by whoever is there to clean up: networks and ports. `bundle` is the path of the
-    container's folder. `disposable` are folders that go with the container when it removes itself.
+    arguments for it: `attach(pid, bundle, *arguments)` is called before each run, in order (it may return a `Service`,
+    see `mydocker.runtime.keeper`), and `detach(bundle, *arguments)` after it, in reverse, by whoever is there to clean
+    up: networks and ports. `bundle` is the path of the container's folder. `disposable` are folders that go with the
+    container when it removes itself.
     """
 
     id: str

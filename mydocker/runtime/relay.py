@@ -25,10 +25,10 @@ class Relay:
         self._poll = select.poll()
         self._handlers: dict[int, Callable[[], bool]] = {}
 
-    def add(self, descriptor: int, handler: Callable[[], bool]) -> None:
-        """Watch a descriptor."""
+    def add(self, descriptor: int, handler: Callable[[], bool], events: int = select.POLLIN) -> None:
+        """Watch a descriptor for something to read, or for other `events` of poll(2)."""
         self._handlers[descriptor] = handler
-        self._poll.register(descriptor, select.POLLIN)
+        self._poll.register(descriptor, events)
 
     def remove(self, descriptor: int) -> None:
         """Stop watching a descriptor; one that is not watched is fine."""

@@ -91,6 +91,7 @@ def test_foreign_packages_live_in_one_room_each() -> None:
         "doit": {"build", "pipeline"},
         "cmd2": {"shell"},
         "pyroute2": {"network"},
+        "dnslib": {"network"},
         "zstandard": {"image"},
         "elftools": {"build"},
         "rich": {"cli"},
