@@ -11,6 +11,7 @@ import ctypes
 import errno
 import os
 import struct
+from itertools import starmap
 
 from mydocker.linux import libc, syscalls
 from mydocker.values import TYPE_CHECKING
@@ -33,6 +34,7 @@ _MODE_FILTER = 2
 # linux/seccomp.h, offsets in struct seccomp_data
 _OFFSET_NUMBER, _OFFSET_ARCHITECTURE, _OFFSET_ARGUMENTS = 0, 4, 16
 # linux/bpf_common.h
+_FILTER = struct.Struct("=HBBI")  # struct sock_filter
 _LOAD, _AND, _JUMP, _RETURN = 0x20, 0x54, 0x05, 0x06
 _JUMP_EQUAL, _JUMP_GREATER, _JUMP_GREATER_EQUAL = 0x15, 0x25, 0x35
 
@@ -72,7 +74,7 @@ def compile_profile(profile: dict[str, Any]) -> bytes:
         body = _architecture(profile, architecture, refused)
         program += [(_JUMP_EQUAL, 1, 0, architecture), (_JUMP, 0, 0, len(body)), *body]
     program.append((_RETURN, 0, 0, refused))
-    return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
+    return b"".join(starmap(_FILTER.pack, program))
 
 
 def install(program: bytes) -> None:
@@ -108,14 +110,17 @@ def _architecture(profile: dict[str, Any], architecture: int, unknown: int) -> l
     """Return the instructions for calls of one architecture; each path ends in a verdict."""
     default = _verdict(profile["defaultAction"], profile.get("defaultErrnoRet"), errno.EPERM)
     table = syscalls.numbers(architecture)
-    rules = _rules(profile, table)
+    rules = {
+        number: found if not found[-1][1] else (*found, (default, ()))
+        for number, found in _rules(profile, table).items()
+    }
+    otherwise: tuple[Rule, ...] = ((default, ()),)
     cuts: list[tuple[int, tuple[Rule, ...]]] = []
     expected = 0
     for number in sorted(table.values()):
         if number != expected:
             _cut(cuts, expected, ((unknown, ()),))
-        found = tuple(rules.get(number, ()))
-        _cut(cuts, number, found if found and not found[-1][1] else (*found, (default, ())))
+        _cut(cuts, number, rules.get(number, otherwise))
         expected = number + 1
     _cut(cuts, expected, ((unknown, ()),))
     body = _search(cuts)
@@ -130,25 +135,19 @@ def _cut(cuts: list[tuple[int, tuple[Rule, ...]]], number: int, rules: tuple[Rul
         cuts.append((number, rules))
 
 
-def _rules(profile: dict[str, Any], table: dict[str, int]) -> dict[int, list[Rule]]:
+def _rules(profile: dict[str, Any], table: dict[str, int]) -> dict[int, tuple[Rule, ...]]:
     """Return number -> rules in order; a rule without conditions ends the list (as libseccomp: it wins)."""
-    rules: dict[int, list[Rule]] = {}
+    rules: dict[int, tuple[Rule, ...]] = {}
     for entry in profile.get("syscalls", ()):
         verdict = _verdict(entry["action"], entry.get("errnoRet"), errno.EPERM)
         conditions = tuple(
             (arg["index"], arg["value"], arg.get("valueTwo", 0), arg["op"]) for arg in entry.get("args") or ()
         )
-        for name in entry["names"]:
-            number = table.get(name)
-            if number is None:
-                continue
-            present = rules.setdefault(number, [])
-            if present and not present[-1][1]:
-                continue
-            if conditions:
-                present.append((verdict, conditions))
-            else:
-                rules[number] = [(verdict, ())]
+        final: tuple[Rule, ...] = ((verdict, ()),)
+        for number in [table[name] for name in entry["names"] if name in table]:
+            present = rules.get(number, ())
+            if not present or present[-1][1]:
+                rules[number] = (*present, (verdict, conditions)) if conditions else final
     return rules
 
 

@@ -137,11 +137,10 @@ _TABLES = {X86_64: _X86_64, I386: _I386, AARCH64: _AARCH64}
 def numbers(architecture: int) -> dict[str, int]:
     """Return name -> number for an AUDIT_ARCH value; raise KeyError for an unknown one."""
     found: dict[str, int] = {}
-    expected = 0
-    for word in _TABLES[architecture].split():
-        number, _, name = word.rpartition(":")
-        if number:
-            expected = int(number)
-        found[name] = expected
-        expected += 1
+    first = 0
+    for run in _TABLES[architecture].split(":"):
+        names = run.split()
+        following = int(names.pop()) if names[-1].isdecimal() else 0
+        found.update(zip(names, range(first, first + len(names)), strict=True))
+        first = following
     return found

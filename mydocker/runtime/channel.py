@@ -8,9 +8,9 @@ more to import than the rest of a start; both ends run before exec, one of them 
 from __future__ import annotations
 
 import _socket
-import array
 import marshal
 import os
+import struct
 
 READY = b"R"  # child: namespaces and mounts are there, hooks may run; parent: go on
 CONSOLE = b"C"  # child: here is the master of the terminal
@@ -36,7 +36,7 @@ def pair() -> tuple[_socket.socket, _socket.socket]:
 
 def send(end: _socket.socket, message: bytes, descriptor: int | None = None) -> None:
     """Send one message, with a descriptor if there is one."""
-    rights = [] if descriptor is None else [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, array.array("i", [descriptor]))]
+    rights = [] if descriptor is None else [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, struct.pack("i", descriptor))]
     end.sendmsg([message], rights)
 
 
@@ -49,9 +49,7 @@ def receive(end: _socket.socket) -> tuple[bytes, list[int]]:
     received: list[int] = []
     for level, kind, data in ancillary:
         if level == _socket.SOL_SOCKET and kind == _socket.SCM_RIGHTS:
-            numbers = array.array("i")
-            numbers.frombytes(data[: len(data) - len(data) % numbers.itemsize])
-            received += numbers
+            received += (number for (number,) in struct.iter_unpack("i", data[: len(data) - len(data) % 4]))
     return message, received
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
-from mydocker.runtime import relay, terminal
+from mydocker.runtime import relay
 from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -109,6 +109,8 @@ class OwnTerminal:
         """Begin: raw mode, keys, window sizes."""
         if self._stdin is None:
             return
+        from mydocker.runtime import terminal
+
         stdin = self._stdin
         self._wakeup = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._old = signal.set_wakeup_fd(self._wakeup[1], warn_on_full_buffer=False)
@@ -119,6 +121,8 @@ class OwnTerminal:
         self._raw.__enter__()
 
     def _resized(self, carrier: Carrier, stdin: int) -> bool:
+        from mydocker.runtime import terminal
+
         relay.read(self._wakeup[0])
         rows, columns = terminal.size(stdin)
         if rows and columns:

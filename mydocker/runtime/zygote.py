@@ -10,11 +10,11 @@ container when the requester's end of the connection closes, and the zygote ends
 from __future__ import annotations
 
 import _socket
-import array
 import marshal
 import os
 import select
 import signal
+import struct
 import sys
 import threading
 from typing import NoReturn
@@ -86,7 +86,7 @@ def run(prepared: Launch, streams: tuple[int, int, int]) -> int:
 
 
 def _send(end: _socket.socket, plan: int, streams: tuple[int, int, int], theirs: _socket.socket) -> None:
-    descriptors = array.array("i", (plan, *streams, theirs.fileno()))
+    descriptors = struct.pack("5i", plan, *streams, theirs.fileno())
     end.sendmsg([_REQUEST], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, descriptors)])
 
 

@@ -11,10 +11,11 @@ import os
 import time
 
 from mydocker.errors import RuntimeFailure
-from mydocker.runtime.cgroups import v1, v2
+from mydocker.runtime.cgroups import v1
 from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from types import ModuleType
     from typing import Any
 
 
@@ -43,9 +44,16 @@ class Cgroup(NamedTuple):
         """Return (controller, directory) for each hierarchy, existing or not."""
         return [(controller, f"{root}/{self.path}") for controller, root in self.hierarchy.roots]
 
+    def _version(self) -> ModuleType:
+        if self.hierarchy.version == 1:
+            return v1
+        from mydocker.runtime.cgroups import v2
+
+        return v2
+
     def create(self, resources: dict[str, Any]) -> None:
         """Make the group and set the limits of the runtime-spec's `linux.resources`; raise RuntimeFailure."""
-        module = v1 if self.hierarchy.version == 1 else v2
+        module = self._version()
         try:
             for controller, directory in self.directories():
                 module.make(self.hierarchy.roots, controller, directory)
@@ -59,7 +67,7 @@ class Cgroup(NamedTuple):
 
     def update(self, resources: dict[str, Any]) -> None:
         """Set limits on a group that exists; what `resources` does not name stays as it is. Raise OSError."""
-        module = v1 if self.hierarchy.version == 1 else v2
+        module = self._version()
         for controller, directory in self.directories():
             module.apply(controller, directory, resources)
 
