@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.request
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,11 +19,11 @@ from mydocker.image.config import Healthcheck, History, ImageConfig
 from mydocker.image.layout import Layout
 from mydocker.image.reference import Reference
 from mydocker.image.store import ImageStore
+from tests.peers.image.tools import run
 from tests.system.image.trees import make_museum, write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from mydocker.image.image import Image
 
@@ -116,3 +119,23 @@ def wait_for(address: str) -> None:
         except OSError:
             time.sleep(0.05)
     raise TimeoutError(f"no registry at {address}")
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder with a short name: podman refuses a run root of more than 50 characters, dockerd a long socket."""
+    place = Path(tempfile.mkdtemp(prefix="t", dir="/tmp"))
+    yield place
+    shutil.rmtree(place, ignore_errors=True)
+
+
+@pytest.fixture
+def podman(short: Path) -> Iterator[Callable[..., str]]:
+    base = ["podman", "--root", f"{short}/root", "--runroot", f"{short}/run", "--storage-driver", "vfs",
+            "--tmpdir", f"{short}/tmp"]  # fmt: skip
+
+    def call(*arguments: str) -> str:
+        return run(*base, *arguments)
+
+    yield call
+    run(*base, "system", "reset", "--force")
