@@ -58,7 +58,8 @@ def write(target: int | bytes, xattrs: Xattrs, what: bytes) -> None:
     """Set attributes on an open file, or a path whose last link is not followed; those of no content are left out."""
     for key, value in xattrs:
         name = os.fsdecode(key)
-        if not is_content(name):
+        # The kernel takes an empty capability, and then neither gives it back nor lets the file be copied.
+        if not is_content(name) or (not value and name == "security.capability"):
             continue
         try:
             os.setxattr(target, name, value, follow_symlinks=isinstance(target, int))

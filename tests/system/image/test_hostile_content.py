@@ -60,6 +60,13 @@ def test_48_file_capability_survives_the_change_of_owner(box: Box) -> None:
     assert os.getxattr(f"{box.unpack(data)}/f", "security.capability") == CAPABILITY
 
 
+def test_48_empty_capability_is_none(box: Box) -> None:
+    members = [Member(b"d", DIR), Member(b"f", data=b"x")]
+    empty = ((b"SCHILY.xattr.security.capability", b""),)
+    snapshot = box.unpack(archive(*(member._replace(pax=empty) for member in members)))
+    assert [fact.xattrs for fact in describe(snapshot).values()] == [(), ()]
+
+
 def test_48_too_large_and_too_many_attributes_are_refused(box: Box) -> None:
     box.refuses(archive(Member(b"f", pax=((b"SCHILY.xattr.user.big", b"x" * 1_000_000),))), match="attribute")
     many = tuple((b"SCHILY.xattr.user.%d" % at, b"x") for at in range(100_000))
