@@ -10,8 +10,7 @@ import time
 from contextlib import suppress
 
 from mydocker.errors import Busy, MydockerError, NotFound
-from mydocker.runtime import ending, journal, naming, remains, sandbox, spec
-from mydocker.runtime import keeper as keeping
+from mydocker.runtime import ending, journal, naming, remains
 from mydocker.runtime.bundle import Bundle, bundles, group_of
 from mydocker.runtime.record import CREATED, Container, State, write_json
 from mydocker.values import TYPE_CHECKING, NamedTuple
@@ -45,6 +44,8 @@ class Containers(NamedTuple):
         `facts` are what `Container` holds; its `id` and `created` are filled in, an empty `name` gets the short id.
         `options` may be a function of the bundle, for files that lie in it. Raise NameTaken, UsageError.
         """
+        from mydocker.runtime import spec
+
         identifier = os.urandom(32).hex()
         name = facts.name or identifier[:12]
         naming.check(name)
@@ -151,18 +152,21 @@ class Containers(NamedTuple):
 
         The container dies with the caller. It is removed when it was made so.
         """
+        from mydocker.runtime import sandbox
+
         if not sandbox.alone():
             from mydocker.runtime import errand
 
             streams = (stdin, stdout, stderr)
             return errand.run(self, "run_attached", (reference,), streams, pass_signals=pass_signals)
         from mydocker.runtime.foreground import Foreground
+        from mydocker.runtime.keeper import Keeper
 
         bundle = self.bundle(reference)
         post = self.take_post(bundle)
         try:
             container = self._read(bundle)
-            kept = keeping.Keeper(bundle, container, Foreground(stdin, stdout, stderr, pass_signals))
+            kept = Keeper(bundle, container, Foreground(stdin, stdout, stderr, pass_signals))
             try:
                 kept.start()
             except MydockerError as err:
@@ -258,6 +262,8 @@ class Containers(NamedTuple):
 
         `stdin` None gives it none.
         """
+        from mydocker.runtime import sandbox
+
         if not sandbox.alone():
             from mydocker.runtime import errand
 
@@ -280,6 +286,8 @@ class Containers(NamedTuple):
 
     def exec_detached(self, reference: str, options: ExecOptions) -> None:
         """Run a further process in a running container and leave it alone."""
+        from mydocker.runtime import sandbox
+
         if not sandbox.alone():
             from mydocker.runtime import errand
 
@@ -323,6 +331,8 @@ class Containers(NamedTuple):
 
     def update(self, reference: str, limits: Limits, policy: Restart | None = None) -> None:
         """Change limits (those that are not 0 or empty) and restart policy, of a running container at once."""
+        from mydocker.runtime import spec
+
         bundle = self.bundle(reference)
         with bundle.changing():
             container = self._read(bundle)

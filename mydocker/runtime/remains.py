@@ -8,7 +8,6 @@ import time
 from mydocker.errors import StoreError
 from mydocker.linux.files import remove_tree
 from mydocker.runtime import journal, naming, stubs
-from mydocker.runtime import keeper as keeping
 from mydocker.runtime.bundle import GONE, Bundle, group_of
 from mydocker.runtime.record import EXITED, Container
 
@@ -66,6 +65,8 @@ def _put_right(bundle: Bundle) -> None:
         # Never finished, so nobody was told about it; or half removed.
         bundle.remove()
         return
+    from mydocker.runtime import keeper as keeping  # loads all that starts a container: not for every `ps`
+
     keeping.Attachments(bundle.path, container.attachments).detach()
     group.remove()
     stubs.take_back(bundle.file("stubs"), bundle.file("upper"))

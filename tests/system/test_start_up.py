@@ -29,13 +29,13 @@ _HEAVY = {
 _SLOW_ON_RUN = {"typing", "dataclasses", "pathlib", "subprocess", "urllib", "logging", "threading", "tempfile"}
 
 
-def loaded(mydocker: CommandLine, *words: str) -> set[str]:
-    """Return the top-level modules that a command had loaded when it ended."""
+def loaded(mydocker: CommandLine, *words: str, whole: bool = False) -> set[str]:
+    """Return the modules that a command had loaded when it ended: the top-level ones, or all by their whole names."""
     script = (
         "import json, sys\n"
         "from mydocker.cli.main import run_command_line\n"
         f"status = run_command_line({list(words)!r})\n"
-        "print(json.dumps([status, sorted({name.partition('.')[0] for name in sys.modules})]))\n"
+        "print(json.dumps([status, sorted(sys.modules)]))\n"
     )
     words_of_python = mydocker.words()[:1]
     done = subprocess.run(
@@ -47,7 +47,7 @@ def loaded(mydocker: CommandLine, *words: str) -> set[str]:
     )
     status, names = json.loads(done.stdout.splitlines()[-1])
     assert status == 0, done.stderr
-    return set(names)
+    return set(names) if whole else {name.partition(".")[0] for name in names}
 
 
 def _with_path(script: str) -> str:
@@ -75,6 +75,13 @@ def test_containers_load_nothing_that_they_do_not_use(mydocker: CommandLine, wor
     names = loaded(mydocker, *words)
     assert not names & _HEAVY
     assert not names & _SLOW_ON_RUN
+
+
+def test_who_only_looks_at_containers_loads_nothing_that_starts_them(mydocker: CommandLine) -> None:
+    mydocker("run", "-name", "one", "-image", "base", "true")
+    names = loaded(mydocker, "ps", whole=True)
+    started_by = {"launch", "init", "sandbox", "plan", "keeper", "spec"}
+    assert not names & {f"mydocker.runtime.{name}" for name in started_by}
 
 
 def test_images_and_help_load_nothing_heavy(mydocker: CommandLine) -> None:
