@@ -158,13 +158,17 @@ class Cache:
 
     def put_selection(self, name: str, seen: str, digest: str, files: Parts) -> None:
         """Remember a selection's digest and files; `seen` is empty for one that has to be looked at again."""
-        row = (name, digest, seen, time.time_ns(), _pack(files))
+        # Numbered, as clocks may go back.
+        new = (
+            "insert or replace into selections values (?1, ?2, ?3, "
+            "(select coalesce(max(looked), 0) + 1 from selections where selection=?1), ?4)"
+        )
         old = (
             "delete from selections where selection=?1 and digest not in "
             "(select digest from selections where selection=?1 order by looked desc limit ?2)"
         )
         with self._lock, self._transaction():
-            self._database.execute("insert or replace into selections values (?, ?, ?, ?, ?)", row)
+            self._database.execute(new, (name, digest, seen, _pack(files)))
             self._database.execute(old, (name, _MOST_VERSIONS))
 
     def selected_files(self, digest: str) -> Parts:

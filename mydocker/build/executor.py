@@ -117,7 +117,9 @@ class Executor:
         """Remember the keys of this build's steps for explanations, and let go of the trees."""
         self._trees.close()
         if not self._dry:
-            self._cache.remember_slots((f"{self._slot} {step}", key.digest) for step, key in self._keys.items())
+            self._cache.remember_slots(
+                (f"{self._slot} {self._steps[step].slot}", key.digest) for step, key in self._keys.items()
+            )
 
     def is_done(self, step: Step) -> bool:
         """Compute the step's key and look for its result, once; a hit is settled at once."""
@@ -207,7 +209,7 @@ class Executor:
         return Layer(DiffID(result.diff_id), blob) if self._store.blobs.has(blob) else None
 
     def _explain(self, step: Step, key: Key) -> str:
-        before = self._cache.last_parts(f"{self._slot} {step.id}")
+        before = self._cache.last_parts(f"{self._slot} {step.slot}")
         if before is None:
             return "it was never built here"
         return keys.explain(key.parts, before, self._cache.selected_files) or "its result is no longer in the store"

@@ -69,6 +69,11 @@ class Step(NamedTuple):
     no_cache: bool
 
     @property
+    def slot(self) -> str:
+        """The step's place in its stage, whatever comes behind it: what the cache remembers it by."""
+        return self.id.partition("/")[0]
+
+    @property
     def after(self) -> tuple[str, ...]:
         """The ids of the steps that have to be settled before this one."""
         grounds = (self.ground, *(source.ground for source in self.sources.values() if source.ground))
