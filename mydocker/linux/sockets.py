@@ -5,14 +5,19 @@ Python's own `accept` formats an address and leaves the connection blocking; her
 
 from __future__ import annotations
 
+import _socket
 import ctypes
 import errno
+import fcntl
 import os
+import struct
+import termios
 
 from mydocker.linux import libc
 
 _SOCK_FLAGS = 0o4000 | 0o2000000  # SOCK_NONBLOCK | SOCK_CLOEXEC
 _SHUT_WR = 1
+_TCP_CLOSE = 7  # include/net/tcp_states.h
 _SOL_SOCKET, _SO_LINGER = 1, 13
 _ABORT = (ctypes.c_int * 2)(1, 0)
 
@@ -44,6 +49,17 @@ def accept(listener: int) -> int:
 def shut_down_writing(descriptor: int) -> None:
     """Tell the other end that nothing more comes (shutdown(2), SHUT_WR)."""
     libc.call("shutdown", descriptor, _SHUT_WR)
+
+
+def unsent(descriptor: int) -> int:
+    """Return how many bytes the other end has not acknowledged yet (tcp(7), SIOCOUTQ); 0 when it has reset us."""
+    made = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM | _socket.SOCK_NONBLOCK, 0, descriptor)
+    state = made.getsockopt(_socket.IPPROTO_TCP, _socket.TCP_INFO, 1)[0]
+    made.detach()
+    if state == _TCP_CLOSE:  # the count is of no meaning then
+        return 0
+    (count,) = struct.unpack("i", fcntl.ioctl(descriptor, termios.TIOCOUTQ, b"\0\0\0\0"))
+    return int(count)
 
 
 def abort_on_close(descriptor: int) -> None:

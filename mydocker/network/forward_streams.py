@@ -7,10 +7,7 @@ in the pipe, and nothing more is read meanwhile: the sender is slowed down by TC
 
 from __future__ import annotations
 
-import fcntl
 import os
-import struct
-import termios
 
 from mydocker.linux import sockets
 from mydocker.network.forward_loop import ERROR, HANGUP, IN, OUT, PEER_CLOSED, URGENT
@@ -177,17 +174,17 @@ class Stream:
         self.pending = b""
         self.ended = self.finished = True
         if self.back.finished:
+            sockets.abort_on_close(self.source)
             self.owner.close()
             return
         self.back.readable = True
         self.loop.again.append(self.back)
 
     def _fail(self) -> None:
-        """The source is broken: reset the sink as well, unless that would take away what it has not read yet."""
-        unsent = struct.unpack("i", fcntl.ioctl(self.sink, termios.TIOCOUTQ, b"\0\0\0\0"))[0]
-        if unsent == 0:
-            sockets.abort_on_close(self.sink)
-        self.owner.close()
+        """The source is broken: nothing more is carried, and the sink is going to be reset, too."""
+        self._release()
+        self.finished = self.back.finished = True
+        self.owner.break_off(self.sink)
 
     def _release(self) -> None:
         if self.pipe is not None:

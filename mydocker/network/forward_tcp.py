@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 BACKLOG = 4096
 _DIAL_SECONDS = 10.0
+_BREAKING_SECONDS = 30.0
 _AT_ONCE = 64  # connections taken before others get their turn
 _IN_PROGRESS = (0, errno.EINPROGRESS)
 
@@ -128,6 +129,18 @@ class Connection:
             os.close(self.server)
             self.server = -1
 
+    def break_off(self, descriptor: int) -> None:
+        """Reset the end `descriptor`, as the other one has been: what was cut short must not look like all there is.
+
+        A reset throws away what is still on its way, so it has to wait until that has arrived.
+        """
+        if sockets.unsent(descriptor):
+            self.forward.broken[self] = (descriptor, self.forward.room.loop.now + _BREAKING_SECONDS)
+            self.forward.room.loop.watch(self.forward.reset_broken)
+        else:
+            sockets.abort_on_close(descriptor)
+            self.close()
+
     def abort(self) -> None:
         """Reset the client and close."""
         if not self.closed:
@@ -157,6 +170,7 @@ class TcpForward:
         self.balance = balance
         self.connections: set[Connection] = set()
         self.dialing: dict[Connection, float] = {}  # in the order of their deadlines
+        self.broken: dict[Connection, tuple[int, float]] = {}  # the end to be reset, and when at the latest
         self.listen()
 
     def listen(self) -> None:
@@ -198,10 +212,19 @@ class TcpForward:
             connection.redial()
         return False
 
+    def reset_broken(self, now: float) -> bool:
+        """Reset ends that have got everything that was on its way to them; a timer of the loop."""
+        for connection, (descriptor, deadline) in tuple(self.broken.items()):
+            if now > deadline or not sockets.unsent(descriptor):
+                sockets.abort_on_close(descriptor)
+                connection.close()
+        return bool(self.broken)
+
     def forget(self, connection: Connection) -> None:
         """Hear that a connection is closed."""
         self.connections.discard(connection)
         self.dialing.pop(connection, None)
+        self.broken.pop(connection, None)
         self.room.leave()
 
     def stop(self) -> None:

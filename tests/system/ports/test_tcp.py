@@ -133,6 +133,19 @@ def test_an_answer_that_came_before_a_reset_arrives(machine: Machine) -> None:
     assert client.recv(100) == b"too large"
 
 
+def test_an_answer_that_is_cut_short_does_not_look_whole(machine: Machine) -> None:
+    def break_off(client: socket.socket) -> None:
+        client.sendall(bytes(6_000_000))
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _ABORT)
+
+    machine.serve(7001, break_off)
+    machine("portmap", "forward", "-p", "8080:127.0.0.1:7001")
+    client = machine.connect(8080)
+    time.sleep(0.3)  # a slow reader: what it has not read yet when the reset comes is still on its way
+    with pytest.raises(ConnectionResetError):
+        read_all(client)
+
+
 def test_where_nobody_listens_the_client_is_reset(machine: Machine) -> None:
     machine("portmap", "forward", "-p", "8080:127.0.0.1:7001")
     with pytest.raises(ConnectionResetError):
