@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.system.network.conftest import Host
 from tests.system.ports.conftest import Machine, eventually
-from tests.system.runtime.conftest import PYTHON, image_tar, python_flags
+from tests.system.runtime.conftest import BUSYBOX, PYTHON, image_tar, python_flags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -225,3 +227,40 @@ def test_on_a_network_the_server_is_reached_at_its_address_only(tmp_path: Path) 
         host.clear()
     finally:
         host.close()
+
+
+def test_curl_fetches_a_large_file_from_a_web_server(town: Machine) -> None:
+    page = town.directory / "site" / "page"
+    page.parent.mkdir()
+    page.write_bytes(os.urandom(5_000_000))
+    mounts = ["-v", f"{BUSYBOX}:/busybox:ro", "-v", f"{page.parent}:/site:ro"]
+    serve = ["/busybox", "httpd", "-f", "-p", "80", "-h", "/site"]
+    town("run", "-d", "-p", "8080:80", *mounts, "-image", "base", *serve)
+    target = town.directory / "fetched"
+    patience = ["--retry", "20", "--retry-all-errors", "--retry-delay", "1"]
+    for url in ("http://127.0.0.1:8080/page", "http://[::1]:8080/page"):
+        fetch = town.enter("curl", "-sf", *patience, "-o", target, url)
+        assert subprocess.run(fetch, timeout=60).returncode == 0
+        assert target.read_bytes() == page.read_bytes()
+
+
+DATAGRAMS = ["-u", "-b", "50M", "-l", "1400"]
+
+
+@pytest.mark.parametrize("flags", [[], ["-R"], DATAGRAMS, [*DATAGRAMS, "-R"]], ids=" ".join)
+def test_iperf3_both_ways(town: Machine, flags: list[str]) -> None:
+    program = shutil.which("iperf3")
+    assert program, "see tests/packages.txt"
+    mounts = [*python_flags(), "-v", f"{program}:/iperf3:ro"]
+    town("run", "-d", "-p", "5201:5201", "-p", "5201:5201/udp", *mounts, "-image", "base", "/iperf3", "-s", "-1")
+    words = town.enter(program, "-c", "127.0.0.1", "-t", "1", "--json", *flags)
+    results: list[dict[str, dict[str, dict[str, float]]]] = []
+
+    def measured() -> bool:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60)
+        results.append(json.loads(done.stdout))
+        return done.returncode == 0
+
+    assert eventually(measured)
+    summary = results[-1]["end"]["sum" if "-u" in flags else "sum_received"]
+    assert summary["bytes"] > 1_000_000
