@@ -22,6 +22,7 @@ import time
 import zlib
 from contextlib import contextmanager
 
+from mydocker.errors import StoreError
 from mydocker.image.digest import DiffID, Digest
 from mydocker.values import TYPE_CHECKING, NamedTuple
 
@@ -93,8 +94,8 @@ class Cache:
         try:
             return self._connect()
         except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError) and os.path.exists(self._path) and _is_sound(self._path):
-                raise
+            if isinstance(error, sqlite3.OperationalError) and _is_sound(self._path):
+                raise _refusal(self._path, error) from error
             os.replace(self._path, f"{self._path}.damaged")
             return self._connect()
 
@@ -115,13 +116,15 @@ class Cache:
 
     def close(self) -> None:
         """Write what is pending and close the file."""
-        with self._lock:
-            self._write_files()
-            self._database.close()
+        with self._guarded():
+            try:
+                self._write_files()
+            finally:
+                self._database.close()
 
     def get(self, key: str) -> Result | None:
         """Return what the step with `key` gave, or None."""
-        with self._lock:
+        with self._guarded():
             query = "select diff_id, digest, size, seconds, parts from results where key=?"
             row = self._database.execute(query, (key,)).fetchone()
         if row is None:
@@ -131,13 +134,13 @@ class Cache:
     def put(self, key: str, result: Result) -> None:
         """Remember that the step with `key` gave `result`."""
         row = (key, *result[:4], time.time(), _pack(result.parts))
-        with self._lock:
+        with self._guarded():
             self._database.execute("insert or replace into results values (?, ?, ?, ?, ?, ?, ?)", row)
 
     def last_parts(self, slot: str) -> Parts | None:
         """Return the key parts that the step at `slot` had when it was last run or found."""
         query = "select parts from slots join results using (key) where slot=?"
-        with self._lock:
+        with self._guarded():
             row = self._database.execute(query, (slot,)).fetchone()
         return _unpack(row[0]) if row else None
 
@@ -146,13 +149,13 @@ class Cache:
         query = (
             "insert into slots values (?, ?) on conflict (slot) do update set key=excluded.key where key<>excluded.key"
         )
-        with self._lock, self._transaction():
+        with self._transaction():
             self._database.executemany(query, list(keys))
 
     def selection(self, name: str, seen: str) -> str | None:
         """Return the digest of the selection `name` when it was last seen by `seen`, or None."""
         query = "select digest from selections where selection=? and seen=?"
-        with self._lock:
+        with self._guarded():
             row = self._database.execute(query, (name, seen)).fetchone()
         return row[0] if row else None
 
@@ -167,20 +170,20 @@ class Cache:
             "delete from selections where selection=?1 and digest not in "
             "(select digest from selections where selection=?1 order by looked desc limit ?2)"
         )
-        with self._lock, self._transaction():
+        with self._transaction():
             self._database.execute(new, (name, digest, seen, _pack(files)))
             self._database.execute(old, (name, _MOST_VERSIONS))
 
     def selected_files(self, digest: str) -> Parts:
         """Return the files of a selection with this digest, each with a digest of its own; empty when not known."""
-        with self._lock:
+        with self._guarded():
             row = self._database.execute("select files from selections where digest=? limit 1", (digest,)).fetchone()
         return _unpack(row[0]) if row else ()
 
     def file_hash(self, stamp: FileStamp) -> str | None:
         """Return the SHA-256 (hex) of the file with `stamp`, when it was hashed before and has not changed since."""
         query = "select sha256 from files where file=? and size=? and mtime=? and ctime=?"
-        with self._lock:
+        with self._guarded():
             row = self._database.execute(query, stamp).fetchone()
         return row[0] if row else None
 
@@ -191,7 +194,7 @@ class Cache:
         """
         if read_at - max(stamp.mtime, stamp.ctime) < RACY_NANOSECONDS:
             return
-        with self._lock:
+        with self._guarded():
             self._new_files.append((stamp, sha256))
             if len(self._new_files) >= _HEAP:
                 self._write_files()
@@ -207,23 +210,34 @@ class Cache:
         self._new_files.clear()
 
     @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Keep other threads out, and say in our words what the database would not do."""
+        with self._lock:
+            try:
+                yield
+            except sqlite3.Error as failed:
+                raise _refusal(self._path, failed) from failed
+
+    @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._database.execute("begin immediate")
-        try:
-            yield
-        except BaseException:
-            self._database.execute("rollback")
-            raise
-        self._database.execute("commit")
+        with self._guarded():
+            self._database.execute("begin immediate")
+            try:
+                yield
+                self._database.execute("commit")
+            except BaseException:
+                if self._database.in_transaction:  # a full disk ends it by itself
+                    self._database.execute("rollback")
+                raise
 
     def count(self) -> int:
         """Return how many results are remembered."""
-        with self._lock:
+        with self._guarded():
             return int(self._database.execute("select count(*) from results").fetchone()[0])
 
     def clear(self) -> int:
         """Forget everything; return how many results there were."""
-        with self._lock:
+        with self._guarded():
             count = self.count()
             for table in ("results", "slots", "files", "selections"):
                 self._database.execute(f"delete from {table}")
@@ -232,7 +246,7 @@ class Cache:
 
     def names(self) -> set[str]:
         """Return the diff IDs and blob digests that results name: what a collector keeps for the cache's sake."""
-        with self._lock:
+        with self._guarded():
             return {name for row in self._database.execute("select diff_id, digest from results") for name in row}
 
 
@@ -256,7 +270,14 @@ def _unpack(packed: bytes) -> Parts:
     return tuple((name, value) for name, value in json.loads(zlib.decompress(packed)))
 
 
+def _refusal(path: str, failed: sqlite3.Error) -> StoreError:
+    hint = "free some space (`mydocker df`, `mydocker prune`)" if "full" in str(failed) else ""
+    return StoreError(f"use the build cache {path}", str(failed), hint)
+
+
 def _is_sound(path: str) -> bool:
-    """Tell whether a file that could not be opened looks like a database: then the fault is a lock or the disk."""
+    """Tell whether what could not be opened looks like a database or is not there: the fault is a lock or the disk."""
+    if not os.path.exists(path):
+        return True
     with open(path, "rb") as file:
         return file.read(16) in (b"", b"SQLite format 3\0")
