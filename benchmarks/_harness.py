@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from benchmarks._results import as_text, result
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -69,26 +71,11 @@ def measure(contenders: Sequence[Contender], rounds: int, warm_up: int = 2) -> l
     return [Timing(name, tuple(times)) for name, times in seconds.items()]
 
 
-def ratios(ours: Timing, other: Timing) -> tuple[float, float, float]:
-    """Return the median of ours/other round by round, with the quartiles as its spread."""
-    each = [a / b for a, b in zip(ours.seconds, other.seconds, strict=True)]
-    low, middle, high = statistics.quantiles(each, n=4) if len(each) > 1 else (each[0],) * 3
-    return middle, low, high
-
-
 def report(title: str, contenders: Sequence[Contender], timings: Sequence[Timing]) -> None:
-    """Print a table of medians and of our ratio to each peer; the first contender is ours. Add JSON to $BENCH_JSON."""
-    print(f"\n{title}")
-    ours = timings[0]
-    for timing in timings:
-        line = f"  {timing.name:<28}{timing.median * 1000:9.1f} ms"
-        if timing is not ours:
-            middle, low, high = ratios(ours, timing)
-            line += f"   ours / this = {middle:.2f}  ({low:.2f} .. {high:.2f})"
-        print(line)
-    for each in contenders:
-        if each.why_not:
-            print(f"  {each.name:<28}  not measured: {each.why_not}")
+    """Print medians and our ratio to each peer; the first contender is ours. Add a line of JSON to $BENCH_JSON."""
+    seconds: dict[str, Sequence[float]] = {each.name: each.seconds for each in timings}
+    missing = {each.name: each.why_not for each in contenders if each.why_not}
+    print("\n" + as_text(result(title, seconds, missing)), flush=True)
     if target := os.environ.get("BENCH_JSON"):
         with Path(target).open("a") as file:
-            file.write(json.dumps({"title": title, "seconds": {each.name: each.seconds for each in timings}}) + "\n")
+            file.write(json.dumps({"title": title, "seconds": seconds, "missing": missing}) + "\n")
