@@ -44,6 +44,8 @@ _REPEATED = (
     (("--log-opt",), "log_options", "KEY=VALUE", "max-size, max-file: rotate the log"),
     (("--annotation",), "annotations", "KEY=VALUE", "annotation of the runtime-spec document"),
     (("--hooks-dir",), "hooks", "DIR", "folder with descriptions of hooks (oci-hooks), as for podman"),
+    (("--uidmap",), "uid_maps", "INSIDE:OUTSIDE[:COUNT]", "users of the container are those of the host"),
+    (("--gidmap",), "gid_maps", "INSIDE:OUTSIDE[:COUNT]", "the same for groups"),
 )
 _ONCE = (
     (("--name",), "name", "NAME", "name of the container"),
@@ -58,6 +60,12 @@ _ONCE = (
     (("--restart",), "restart", "POLICY", "no, on-failure[:N], always, unless-stopped"),
     (("--stop-signal",), "stop_signal", "SIGNAL", "what `stop` sends (default: the image's, else TERM)"),
     (("--shm-size",), "shm_size", "SIZE", "size of /dev/shm (default 64m)"),
+    (
+        ("--userns",),
+        "userns",
+        "host|remap|auto|container:NAME",
+        "whose users the container's are (default: the host's)",
+    ),
     (("--cgroup-parent",), "cgroup_parent", "GROUP", "control group above the container's"),
 )
 _SWITCHES = (

@@ -41,7 +41,7 @@ def copy_in(containers: Containers, source: str, reference: str, path: str) -> N
         raise NotFound(f"no such file: {source}")
     parent = os.open(os.path.dirname(whole), _DIRECTORY)
     try:
-        with containers.rootfs_fd(reference, volumes=True) as root:
+        with containers.rootfs_fd(reference, volumes=True, writing=True) as root:
             into, name = _container_place(root, path, os.path.basename(whole))
             try:
                 _copy(parent, os.path.basename(whole), into, name)

@@ -65,8 +65,10 @@ def create(rooms: Rooms, image: Image, request: RunRequest, network: Network | N
     if connected.files_of and not options.hostname:
         options = options._replace(hostname=files.read_hostname(connected.files_of))
     options = options._replace(hooks=_hooks(request, options._replace(mounts=mounts)))
-    shared = _shared(rooms.containers, (*request.namespaces, ("net", connected.name)))
+    shared = _shared(rooms.containers, (*request.namespaces, ("net", connected.name), ("user", request.userns)))
     options = options._replace(annotations=(*options.annotations, *shared))
+    if request.userns or request.uid_maps or request.gid_maps:
+        options = _with_users(rooms.containers, request, options)
 
     def place(bundle: Bundle) -> ContainerOptions:
         hostname = options.hostname or ("" if options.uts != "private" else bundle.id[:12])
@@ -74,6 +76,15 @@ def create(rooms: Rooms, image: Image, request: RunRequest, network: Network | N
         return options._replace(hostname=hostname, mounts=(*of_names, *mounts))
 
     return rooms.containers.create(facts, place)
+
+
+def _with_users(containers: Containers, request: RunRequest, options: ContainerOptions) -> ContainerOptions:
+    from mydocker.creation import userns
+
+    chosen = userns.chosen(containers, request.userns, request.uid_maps, request.gid_maps)
+    if chosen.userns != "host" and (options.privileged or options.cgroupns == "host"):
+        raise UsageError(f"--userns {request.userns}", "contradicts --privileged and --cgroupns host")
+    return options._replace(userns=chosen.userns, uid_mappings=chosen.uid_mappings, gid_mappings=chosen.gid_mappings)
 
 
 def _hooks(request: RunRequest, options: ContainerOptions) -> dict[str, Any] | None:

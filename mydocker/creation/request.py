@@ -93,3 +93,6 @@ class RunRequest(NamedTuple):
     log_options: tuple[str, ...] = ()
     annotations: tuple[str, ...] = ()
     hooks: tuple[str, ...] = ()
+    userns: str = ""
+    uid_maps: tuple[str, ...] = ()
+    gid_maps: tuple[str, ...] = ()

@@ -45,6 +45,7 @@ _WORDS = frozenset(
         "rslave",
         "shared",
         "rshared",
+        "idmap",
     ]
 )
 _IGNORED = frozenset(("rw", "z", "Z", "nocopy", "consistent", "cached", "delegated"))
@@ -171,6 +172,8 @@ def parse_mount(text: str) -> Wanted:
         options.append("ro")
     if "bind-propagation" in fields:
         options.append(fields.pop("bind-propagation"))
+    if any(fields.pop(key, "false") in ("true", "1") for key in ("idmap", "bind-idmap")):
+        options.append("idmap")
     size, mode = fields.pop("tmpfs-size", ""), fields.pop("tmpfs-mode", "")
     copy = fields.pop("volume-nocopy", "false") not in ("true", "1")
     unknown = [*fields, *(word for word in options if word not in _WORDS)]
@@ -218,7 +221,9 @@ def prepare(wanted: Wanted, volumes: Volumes, image_root: int) -> tuple[Mount, s
     volume = volumes.create(wanted.source)
     if wanted.copy:
         _fill(volume, wanted.target, image_root)
-    return Mount(wanted.target, volume.path, "bind", wanted.options), volume.name
+    # On the disk a volume has the ids that containers see, whatever those are outside.
+    words = wanted.options if "idmap" in wanted.options else (*wanted.options, "idmap")
+    return Mount(wanted.target, volume.path, "bind", words), volume.name
 
 
 def _check_propagation(wanted: Wanted) -> None:

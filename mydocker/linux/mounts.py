@@ -47,6 +47,7 @@ ATTR_ATIME = 0x70
 ATTR_NOATIME = 0x10
 ATTR_STRICTATIME = 0x20
 ATTR_NODIRATIME = 0x80
+_ATTR_IDMAP = 0x00100000
 _AT_RECURSIVE = 0x8000
 _AT_EMPTY_PATH = 0x1000
 _OPEN_TREE_CLONE = 1
@@ -125,6 +126,14 @@ def set_attributes(
     libc.syscall(
         SYS_MOUNT_SETATTR, "mount_setattr", mount_fd, b"", flags, ctypes.byref(attributes), ctypes.sizeof(attributes)
     )
+
+
+def map_ids(mount_fd: int, user_namespace: int, *, recursive: bool = False, path: str = "") -> None:
+    """Let a detached mount show the ids of its files as that user namespace maps them (Linux 5.12, overlays 5.19)."""
+    attributes = _MountAttributes(_ATTR_IDMAP, 0, 0, user_namespace)
+    flags = _AT_EMPTY_PATH | (_AT_RECURSIVE if recursive else 0)
+    size = ctypes.sizeof(attributes)
+    libc.syscall(SYS_MOUNT_SETATTR, "mount_setattr", mount_fd, b"", flags, ctypes.byref(attributes), size, path=path)
 
 
 def restrict(mount_fd: int, add: int, *, recursive: bool = False) -> None:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import signal
+from contextlib import contextmanager
 
 from mydocker.linux import libc
+from mydocker.values import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # linux/prctl.h
 PR_SET_PDEATHSIG = 1
@@ -14,6 +20,7 @@ PR_SET_DUMPABLE = 4
 PR_SET_KEEPCAPS = 8
 PR_SET_NAME = 15
 PR_SET_CHILD_SUBREAPER = 36
+PR_GET_CHILD_SUBREAPER = 37
 PR_SET_NO_NEW_PRIVS = 38
 
 SYS_PIDFD_SEND_SIGNAL = 424
@@ -32,6 +39,26 @@ def prctl(option: int, value: int) -> None:
 def set_name(name: str) -> None:
     """Set the name that ps(1) shows, at most 15 bytes."""
     libc.call("prctl", PR_SET_NAME, name.encode(), 0, 0, 0)
+
+
+def set_file_ids(uid: int, gid: int) -> None:
+    """Set who this thread is for file systems (setfsuid(2)); the calls tell nothing, so ask whether it came about."""
+    for name, value in (("setfsgid", gid), ("setfsuid", uid)):
+        libc.call(name, value)
+        if libc.call(name, value) != value:
+            raise PermissionError(errno.EPERM, f"{name}: cannot act as {value}")
+
+
+@contextmanager
+def collecting_orphans() -> Iterator[None]:
+    """Be the parent of descendants whose own parent ends, while the block runs (prctl(2), PR_SET_CHILD_SUBREAPER)."""
+    before = ctypes.c_int()
+    libc.call("prctl", PR_GET_CHILD_SUBREAPER, ctypes.byref(before), 0, 0, 0)
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    try:
+        yield
+    finally:
+        prctl(PR_SET_CHILD_SUBREAPER, before.value)
 
 
 def close_from(first: int) -> None:

@@ -14,6 +14,7 @@ import struct
 
 READY = b"R"  # child: namespaces and mounts are there, hooks may run; parent: go on
 CONSOLE = b"C"  # child: here is the master of the terminal
+CHILD = b"P"  # child: the process with this number goes on in my place; parent: go on
 FAILED = b"E"  # child: an operation failed; marshalled (operation, errno, message, path)
 _LARGEST = 1 << 16
 

@@ -374,15 +374,16 @@ class Containers(NamedTuple):
             raise Busy(f"container {reference} is not running")
         return tuple(usage.processes(group_of(bundle)))
 
-    def rootfs_fd(self, reference: str, *, volumes: bool = False) -> AbstractContextManager[int]:
+    def rootfs_fd(self, reference: str, *, volumes: bool = False, writing: bool = False) -> AbstractContextManager[int]:
         """Give the container's root directory as a descriptor: its live one when it runs, else its layers merged.
 
-        `volumes` asks for what is mounted into it as well; a running one shows that in any case.
+        `volumes` asks for what is mounted into it as well; a running one shows that in any case. One that runs with a
+        user namespace can be read only: raise Busy for `writing`.
         """
         from mydocker.runtime import interior
 
         bundle = self.bundle(reference)
-        return interior.opened(bundle, self._read(bundle), volumes=volumes)
+        return interior.opened(bundle, self._read(bundle), volumes=volumes, writing=writing)
 
     # After a kill -9 -------------------------------------------------------------------------------------------------
 

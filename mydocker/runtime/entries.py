@@ -15,7 +15,7 @@ from mydocker.values import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import Any
 
-    from mydocker.runtime.mounting import Request
+    from mydocker.runtime.mounting import Request as Request
     from mydocker.runtime.stubs import Stub
 
 _ATTRIBUTES = {
@@ -28,7 +28,21 @@ _ATTRIBUTES = {
     "nodiratime": mounts.ATTR_NODIRATIME,
 }
 _DEFAULTS = frozenset(
-    ["rw", "suid", "dev", "exec", "relatime", "defaults", "diratime", "async", "atime", "bind", "rbind"]
+    [
+        "rw",
+        "suid",
+        "dev",
+        "exec",
+        "relatime",
+        "defaults",
+        "diratime",
+        "async",
+        "atime",
+        "bind",
+        "rbind",
+        "idmap",
+        "ridmap",
+    ]
 )
 PROPAGATION = {
     "private": mounts.MS_PRIVATE,
@@ -82,12 +96,12 @@ def request(entry: dict[str, Any]) -> Request:
     )
 
 
-def shared_with_host(document: dict[str, Any]) -> list[str]:
-    """Return the sources of binds whose mounts shall appear on the host as well."""
+def shared_with_host(document: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return target and source of those binds whose mounts shall appear on the host as well."""
     found = []
     for entry in document.get("mounts", ()):
         if entry.get("type") == "bind" and {"shared", "rshared"} & {*(entry.get("options") or ())}:
-            found.append(entry["source"])
+            found.append(("/" + entry["destination"].strip("/"), entry["source"]))
     return found
 
 

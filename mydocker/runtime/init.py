@@ -41,7 +41,9 @@ class Setup:
         self.end = end
         self.root = -1
         self.slave = -1
-        self.tied: dict[str, int] = {}
+        self.made: dict[str, int] = {}  # copies of mounts made in advance, by target
+        self.users = -1
+        self.root_ids = (0, 0)
         self.program = trampoline.sealed()
         self.identity: identity.Identity = (0, 0, (), "/")
         self.filter = b""
@@ -93,9 +95,15 @@ class Setup:
         for number, soft, hard in limits:
             program.set_limit(number, soft, hard)
 
-    def tie(self, source: str) -> None:
+    def tie(self, target: str, source: str) -> None:
         """Copy a mount while it is a peer of the host's: what is mounted in it later appears on both sides."""
-        self.tied[source] = mounting.bind(source, True)
+        self.made[target] = mounting.bind(source, True)
+
+    def mapped(self, name: str, *arguments: Any) -> None:
+        """Do what only containers with other ids than the host's need."""
+        from mydocker.runtime import mapping
+
+        getattr(mapping, name)(self, *arguments)
 
     def propagation(self, flags: int) -> None:
         """Cut or loosen the tie between the host's mounts and those made here."""
@@ -126,7 +134,7 @@ class Setup:
 
     def mount(self, *request: object) -> None:
         """Mount one thing into the root."""
-        mounting.mount(self.root, request, self.tied)  # type: ignore[arg-type]
+        mounting.mount(self.root, request, self.made)  # type: ignore[arg-type]
 
     def device(self, path: str, kind: str, major: int, minor: int, mode: int, uid: int, gid: int) -> None:
         """Make a device node."""

@@ -11,9 +11,9 @@ import os
 import threading
 from contextlib import contextmanager
 
-from mydocker.errors import RuntimeFailure
+from mydocker.errors import Busy, RuntimeFailure
 from mydocker.linux import mounts, namespaces
-from mydocker.runtime import ending, entries, mounting, stubs
+from mydocker.runtime import ending, entries, mounting, stubs, users
 from mydocker.runtime.rootfs import overlay_fd
 from mydocker.values import TYPE_CHECKING
 
@@ -28,17 +28,25 @@ _CLONE_FS = 0x200
 
 
 @contextmanager
-def opened(bundle: Bundle, container: Container, *, volumes: bool) -> Iterator[int]:
-    """Yield a descriptor of the container's root directory; `volumes` asks for what is mounted into a stopped one."""
+def opened(bundle: Bundle, container: Container, *, volumes: bool, writing: bool) -> Iterator[int]:
+    """Yield a descriptor of the container's root directory; see `Containers.rootfs_fd`."""
     live = _live(container)
-    if live is not None:
+    if live is not None and users.of(bundle.document()) is not None:
+        # Its ids are others there; the layers hold those that it sees itself. Two overlays must not write to one upper.
+        os.close(live)
+        if writing:
+            why = "it runs with users of its own"
+            raise Busy(f"cannot copy into container {container.name}", why, f"mydocker stop {container.name}")
+        with _assembled(bundle, container, running=True) as root:
+            yield root
+    elif live is not None:
         try:
             yield live
         finally:
             os.close(live)
     elif volumes:
         try:
-            with _with_volumes(bundle, container) as root:
+            with _assembled(bundle, container) as root:
                 yield root
         finally:
             stubs.take_back(bundle.file("stubs"), bundle.file("upper"))
@@ -69,7 +77,7 @@ def _live(container: Container) -> int | None:
 
 
 @contextmanager
-def _with_volumes(bundle: Bundle, container: Container) -> Iterator[int]:
+def _assembled(bundle: Bundle, container: Container, *, running: bool = False) -> Iterator[int]:
     found: list[int] = []
     failed: list[OSError] = []
 
@@ -78,7 +86,7 @@ def _with_volumes(bundle: Bundle, container: Container) -> Iterator[int]:
             namespaces.unshare(_CLONE_FS | namespaces.CLONE_NEWNS)
             mounts.mount(None, "/", None, mounts.MS_PRIVATE | mounts.MS_REC)
             found.append(os.open("/proc/thread-self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC))
-            found.append(_assemble(bundle, container))
+            found.append(_assemble(bundle, container, running))
         except OSError as err:
             failed.append(err)
 
@@ -97,11 +105,13 @@ def _with_volumes(bundle: Bundle, container: Container) -> Iterator[int]:
             os.close(descriptor)
 
 
-def _assemble(bundle: Bundle, container: Container) -> int:
-    """Attach the root and what is bound into it, here; return the root directory."""
+def _assemble(bundle: Bundle, container: Container, running: bool) -> int:
+    """Attach the root and what is bound into it, here; return the root directory, of a running one to be read only."""
     requests, missing = entries.binds(bundle.document())
     if container.rootfs:
         tree = mounting.directory_root(container.rootfs, missing)
+    elif running:
+        tree = _layers_to_read(bundle.file("upper"), bundle.file("init"), *container.lower)
     else:
         tree = mounting.overlay_root(
             container.lower, bundle.file("upper"), bundle.file("work"), bundle.file("init"), missing
@@ -116,3 +126,12 @@ def _assemble(bundle: Bundle, container: Container) -> int:
     finally:
         os.close(place)
         os.close(tree)
+
+
+def _layers_to_read(*layers: str) -> int:
+    opened = [os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC) for path in layers]
+    try:
+        return mounts.overlay(opened, None, None)
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)

@@ -11,7 +11,7 @@ import os
 
 from mydocker.errors import Busy
 from mydocker.linux import namespaces
-from mydocker.runtime import launch, plan, spec
+from mydocker.runtime import launch, plan, spec, users
 from mydocker.runtime.bundle import group_of
 from mydocker.runtime.ending import open_process
 from mydocker.runtime.record import PAUSED
@@ -51,12 +51,19 @@ def start(bundle: Bundle, options: ExecOptions, streams: tuple[int, int, int], *
         own_pids = any(entry["type"] == "pid" for entry in document["linux"]["namespaces"])
         prepared: list[plan.Operation] = [
             ("cgroups", group_of(bundle).join_files()),
-            ("join_process", process, _flags(document)),
+            _join(document, process),
             *plan.limits_and_program(document, size, die_with_parent),
         ]
         return launch.start(tuple(prepared), streams, pid_namespace=process if own_pids else None)
     finally:
         os.close(process)
+
+
+def _join(document: dict[str, Any], process: int) -> plan.Operation:
+    with_users = users.of(document)
+    if with_users is None:
+        return "join_process", process, _flags(document)
+    return "mapped", "join", process, _flags(document), users.root_outside(with_users)
 
 
 def _flags(document: dict[str, Any]) -> int:

@@ -14,7 +14,7 @@ import errno
 import os
 
 from mydocker.errors import CommandNotExecutable, CommandNotFound, RuntimeFailure
-from mydocker.linux import namespaces
+from mydocker.linux import namespaces, process
 from mydocker.runtime import channel, init
 from mydocker.values import TYPE_CHECKING, NamedTuple
 
@@ -70,6 +70,22 @@ def fork(
     meanwhile: Callable[[], None] | None = None,
 ) -> Started:
     """Do as `start`, but raise `Refused` with what the child said."""
+    with process.collecting_orphans() if _has_second_process(plan) else contextlib.nullcontext():
+        return _fork_and_listen(plan, streams, pid_namespace, on_ready, meanwhile)
+
+
+def _has_second_process(plan: tuple[tuple[Any, ...], ...]) -> bool:
+    """Tell whether the child ends after making a child of its own that goes on (`mydocker.runtime.mapping.enter`)."""
+    return ("mapped", "enter", True) in plan
+
+
+def _fork_and_listen(
+    plan: tuple[tuple[Any, ...], ...],
+    streams: tuple[int, int, int],
+    pid_namespace: str | int | None,
+    on_ready: Callable[[int], bytes] | None,
+    meanwhile: Callable[[], None] | None,
+) -> Started:
     ours, theirs = channel.pair()
     try:
         pid = _fork(plan, theirs, streams, pid_namespace)
@@ -85,6 +101,10 @@ def fork(
                 break
             if message == channel.CONSOLE:
                 master = descriptors[0]
+            elif message[:1] == channel.CHILD:
+                os.waitpid(pid, 0)
+                pid = int(message[1:])
+                channel.send(ours, channel.CHILD)
             elif message == channel.READY:
                 told = on_ready(pid) if on_ready is not None else b""
                 channel.send(ours, channel.READY + told)

@@ -93,11 +93,13 @@ def directory_root(path: str, missing: tuple[stubs.Stub, ...]) -> int:
 def mount(root: int, request: Request, made: dict[str, int] | None = None) -> None:
     """Mount one entry of the document's `mounts`; see `mydocker.runtime.entries` for the fields of a request.
 
-    `made` are copies of sources that were made earlier.
+    `made` are mounts that were made in advance, by target.
     """
     target, kind, source, attributes, propagation, options, recursive, is_directory = request
-    if kind == "bind":
-        tree = made.pop(source) if made and source in made else bind(source, recursive)
+    if made and target in made:
+        tree = made.pop(target)
+    elif kind == "bind":
+        tree = bind(source, recursive)
     else:
         tree = mounts.new_filesystem(kind, list(options), attributes, source or kind)
     try:

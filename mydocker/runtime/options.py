@@ -57,8 +57,9 @@ class ContainerOptions(NamedTuple):
 
     `user` is docker's `user[:group]` text, resolved in the container's own files. `network`, `pid`, `ipc`, `uts` and
     `cgroupns` are "private", "host", or the path of a namespace to join; `network` "none" is a private one with its
-    loopback device up. `seccomp` is the default profile (None), no filter ({}), or a runtime-spec document. `hooks` is
-    the runtime-spec's object of that name.
+    loopback device up. `userns` is "host", or comes with mappings: first id inside, first id outside, how many.
+    `seccomp` is the default profile (None), no filter ({}), or a runtime-spec document. `hooks` is the runtime-spec's
+    object of that name.
     """
 
     argv: tuple[str, ...]
@@ -89,6 +90,9 @@ class ContainerOptions(NamedTuple):
     ipc: str = "private"
     uts: str = "private"
     cgroupns: str = "private"
+    userns: str = "host"
+    uid_mappings: tuple[tuple[int, int, int], ...] = ()
+    gid_mappings: tuple[tuple[int, int, int], ...] = ()
     cgroup_parent: str = "mydocker"
     annotations: tuple[tuple[str, str], ...] = ()
     hooks: dict[str, Any] | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from mydocker.errors import UsageError
 from mydocker.linux import capabilities, mounts, namespaces, seccomp
-from mydocker.runtime import entries, hooks, spec
+from mydocker.runtime import entries, hooks, spec, users
 from mydocker.runtime.rootfs import Overlay, RootFs
 from mydocker.values import TYPE_CHECKING, NamedTuple
 
@@ -86,16 +86,26 @@ def make(
     plan: list[Operation] = [("cgroups", cgroup_files)] if cgroup_files else []
     joins, flags, pid_namespace = _namespaces(linux)
     plan += joins
+    cut = ("propagation", entries.PROPAGATION[linux.get("rootfsPropagation") or "rslave"] | mounts.MS_REC)
+    requests = _requests(document, cgroup_mounts)
+    with_users = users.of(document)
+    if with_users:
+        requests = users.substituted(requests, flags, pid_namespace == "")
+        plan += _before_user_namespace(document, with_users, rootfs, requests, cut)
+        plan.append(("mapped", "enter", pid_namespace == ""))
+        pid_namespace = pid_namespace or None  # the first process of a new one is made in there
     plan.append(("unshare", flags))
     if flags & namespaces.CLONE_NEWNET:
         plan.append(("loopback",))
     if flags & namespaces.CLONE_NEWUTS and (document.get("hostname") or document.get("domainname")):
         plan.append(("hostname", document.get("hostname", ""), document.get("domainname", "")))
-    plan += _process_limits(document["process"])
-    # What shall carry mounts back to the host has to be copied while it still is tied to it.
-    plan += [("tie", source) for source in entries.shared_with_host(document)]
-    plan.append(("propagation", entries.PROPAGATION[linux.get("rootfsPropagation") or "rslave"] | mounts.MS_REC))
-    plan += _file_systems(document, rootfs, cgroup_mounts, size)
+    if not with_users:
+        plan += [*_process_limits(document["process"]), *_copies(document)]
+    plan.append(cut)
+    plan += [("mapped", "attach_root")] if with_users else [_root(rootfs, requests)]
+    plan += _file_systems(requests, [] if with_users else _nodes(document, requests))
+    if document["process"].get("terminal"):
+        plan.append(("console", *size, True))
     if wait_for_parent:
         plan.append(("ready",))
     plan += [("run_hooks", found)] if (found := hooks.of(document, "createContainer")) else []
@@ -137,6 +147,8 @@ def _namespaces(linux: dict[str, Any]) -> tuple[list[Operation], int, str | None
     for entry in linux.get("namespaces", ()):
         flag = namespaces.KINDS[entry["type"]][0]
         path = entry.get("path", "")
+        if entry["type"] == "user":
+            continue  # see `mydocker.runtime.users`
         if entry["type"] == "pid":
             pid_namespace = path
         elif path:
@@ -177,35 +189,56 @@ def _rlimit(entry: dict[str, Any]) -> tuple[int, int, int]:
     return _RLIMITS.index(entry["type"]), soft, hard
 
 
-def _file_systems(
-    document: dict[str, Any], rootfs: RootFs, cgroup_mounts: tuple[tuple[str, str], ...], size: tuple[int, int]
+def _before_user_namespace(
+    document: dict[str, Any], wanted: users.Users, rootfs: RootFs, requests: list[entries.Request], cut: Operation
 ) -> list[Operation]:
-    requests: list[Operation] = []
+    """Return what takes the host's root: limits, and everything that the container will find but may not open."""
+    return [
+        ("mapped", "user_namespace", *wanted),
+        *_process_limits(document["process"]),
+        ("unshare", namespaces.CLONE_NEWNS),
+        *_copies(document),
+        cut,
+        *users.preparation(wanted, rootfs, entries.stubs(requests), requests, _nodes(document, requests)),
+    ]
+
+
+def _copies(document: dict[str, Any]) -> list[Operation]:
+    """Return the binds that are copied early: tied to the host's while that is possible, or with other ids."""
+    return [*(("tie", *place) for place in entries.shared_with_host(document)), *users.idmapped(document)]
+
+
+def _requests(document: dict[str, Any], cgroup_mounts: tuple[tuple[str, str], ...]) -> list[entries.Request]:
+    requests: list[entries.Request] = []
     for entry in document.get("mounts", ()):
         if entry.get("type") == "cgroup":
             requests += entries.cgroup_requests(entry, cgroup_mounts)
         else:
             requests.append(entries.request(entry))
+    return requests
+
+
+def _root(rootfs: RootFs, requests: list[entries.Request]) -> Operation:
     stubs = entries.stubs(requests)
     if isinstance(rootfs, Overlay):
-        plan: list[Operation] = [("overlay", rootfs.lower, rootfs.upper, rootfs.work, rootfs.init, stubs)]
-    else:
-        plan = [("directory", rootfs.path, stubs)]
-    plan += [("mount", *request) for request in requests]
+        return "overlay", rootfs.lower, rootfs.upper, rootfs.work, rootfs.init, stubs
+    return "directory", rootfs.path, stubs
+
+
+def _file_systems(requests: list[entries.Request], nodes: list[Operation]) -> list[Operation]:
+    plan: list[Operation] = [("mount", *request) for request in requests]
     plan += [("restrict", "/sys/fs/cgroup", mounts.ATTR_RDONLY)] if entries.is_readonly_tree(requests) else []
-    if any(request[0] == "/dev" and request[1] != "bind" for request in requests):
-        plan += [("device", path, "c", major, minor, 0o666, 0, 0) for path, major, minor in _NODES]
-        plan += [
-            _device(entry) for entry in document["linux"].get("devices", ()) if entry["path"] not in dict(_paths())
-        ]
-        plan += [("link", target, path) for target, path in _LINKS]
-    if document["process"].get("terminal"):
-        plan.append(("console", *size, True))
-    return plan
+    return [*plan, *nodes]
 
 
-def _paths() -> list[tuple[str, int]]:
-    return [(path, major) for path, major, _ in _NODES]
+def _nodes(document: dict[str, Any], requests: list[entries.Request]) -> list[Operation]:
+    """Return what fills /dev, where it is a file system of the container's own."""
+    if not any(request[0] == "/dev" and request[1] != "bind" for request in requests):
+        return []
+    ordinary = {path for path, _, _ in _NODES}
+    plan: list[Operation] = [("device", path, "c", major, minor, 0o666, 0, 0) for path, major, minor in _NODES]
+    plan += [_device(entry) for entry in document["linux"].get("devices", ()) if entry["path"] not in ordinary]
+    return [*plan, *(("link", target, path) for target, path in _LINKS)]
 
 
 def _device(entry: dict[str, Any]) -> Operation:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 VERSION = "1.0.2"
 _PERIOD = 100_000  # microseconds, the kernel's default for cpu.cfs_period_us
+_LAST_GROUP = 2147483647
 USER = "io.mydocker.user"
 GROUPS = "io.mydocker.groups"
 INIT = "io.mydocker.init"
@@ -74,6 +75,7 @@ _KINDS = (
     ("ipc", "ipc"),
     ("uts", "uts"),
     ("cgroup", "cgroupns"),
+    ("user", "userns"),
 )
 
 
@@ -97,6 +99,7 @@ def document(options: ContainerOptions, identifier: str, *, root: str = "rootfs"
         **({"hooks": options.hooks} if options.hooks else {}),
         "linux": {
             "namespaces": _namespaces(options),
+            **_mappings(options),
             "resources": _resources(options),
             "cgroupsPath": f"/{options.cgroup_parent.strip('/')}/{identifier}",
             "devices": [_device(device) for device in options.devices],
@@ -228,6 +231,14 @@ def _namespaces(options: ContainerOptions) -> list[dict[str, str]]:
     return found
 
 
+def _mappings(options: ContainerOptions) -> dict[str, Any]:
+    if options.userns == "host":
+        return {}
+    pairs = (("uidMappings", options.uid_mappings), ("gidMappings", options.gid_mappings))
+    keys = ("containerID", "hostID", "size")
+    return {name: [dict(zip(keys, entry, strict=True)) for entry in entries] for name, entries in pairs}
+
+
 def _device(device: Device) -> dict[str, Any]:
     return {
         "path": device.path,
@@ -293,7 +304,8 @@ def _device_rules(options: ContainerOptions) -> list[dict[str, Any]]:
 def _sysctls(options: ContainerOptions, host_network: bool) -> dict[str, str]:
     defaults = {}
     if not host_network and options.network in ("none", "private"):
-        defaults = {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647"}
+        last = max((inside + count - 1 for inside, _, count in options.gid_mappings), default=_LAST_GROUP)
+        defaults = {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": f"0 {last}"}
     return {**defaults, **dict(options.sysctls)}
 
 
