@@ -32,12 +32,12 @@ def parse_records(data: bytes, before: Extension) -> Extension:
     at = 0
     while at < len(data):
         space = data.find(b" ", at, at + 20)
-        length = int(data[at:space]) if space > at and data[at:space].isdigit() else 0
-        record = data[space + 1 : at + length]
+        end = at + int(data[at:space]) if space > at and data[at:space].isdigit() else 0
+        record = data[space + 1 : end]
         key, equals, value = record[:-1].partition(b"=")
-        if not equals or not key or record[-1:] != b"\n" or at + length > len(data):
+        if not space < end <= len(data) or not equals or not key or record[-1:] != b"\n":
             raise ImageError("read a tar archive", "an extended header is damaged")
-        at += length
+        at = end
         if key in (_SPARSE + b"offset", _SPARSE + b"numbytes"):
             offsets.append(value)
         else:

@@ -254,7 +254,8 @@ def test_52_names_that_only_some_file_systems_hold_equal_are_two(box: Box) -> No
 def test_damaged_headers_are_refused(box: Box) -> None:
     good = archive(Member(b"f", data=b"x"))
     box.refuses(good[:10] + b"!" + good[11:], match="checksum")
-    for data in (b"5 x\n", b"999 a=b\n", b"0 a=b\n", b"-6 a=b\n", b"8 =val\n", b"6 a=b!", b"abc", b"11 size=x1\n"):
+    for data in (b"5 x\n", b"999 a=b\n", b"0 a=b\n", b"-6 a=b\n", b"8 =val\n", b"6 a=b!", b"abc", b"11 size=x1\n",
+                 b"6 a=b\nno length at all=\n", b"6 a=b\n0 c=d\n"):  # fmt: skip
         box.refuses(pax(data) + good, match="extended")
 
 

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 
+from mydocker.build.request import BuildRequest
+from mydocker.engine import Engine
 from mydocker.errors import NotFound
 from mydocker.image.config import ImageConfig
-from mydocker.image.layout import Layout
 from mydocker.image.reference import Reference
-from mydocker.image.store import ImageStore
 
 
 def main(root: str, archive: str, seed: int, rounds: int) -> None:
     rng = random.Random(seed)
-    store = ImageStore(Layout.open(root))
+    engine = Engine(root)
     say("ready")
     for _ in range(rounds):
         name = f"worker-{seed}-{rng.randrange(4)}"
-        action = rng.choice((import_one, import_one, tag, untag, remove, prune, save_and_load))
-        action(store, archive, name, rng)
+        action = rng.choice((import_one, import_one, tag, untag, remove, prune, save_and_load, build))
+        action(engine, archive, name, rng)
 
 
 def say(text: str) -> None:
@@ -27,65 +28,79 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def import_one(store: ImageStore, archive: str, name: str, rng: random.Random) -> None:
+def import_one(engine: Engine, archive: str, name: str, rng: random.Random) -> None:
     reference = Reference.parse(name)
     say(f"?{reference.familiar}")
-    image = store.import_tar(archive, ImageConfig(author=str(rng.randrange(5))), reference)
+    image = engine.images.import_tar(archive, ImageConfig(author=str(rng.randrange(5))), reference)
     say(f"+{reference.familiar} {image.id}")
 
 
-def tag(store: ImageStore, archive: str, name: str, rng: random.Random) -> None:
-    images = store.images()
+def build(engine: Engine, archive: str, name: str, rng: random.Random) -> None:
+    """Build an image of the files in the archive's folder; some of its steps were built before, some were not."""
+    reference = Reference.parse(name)
+    arguments = {"SUBSET": str(rng.randrange(10)), "LABEL": str(rng.randrange(100))}
+    context = os.path.dirname(archive)
+    say(f"?{reference.familiar}")
+    request = BuildRequest(context, f"{context}/Dockerfile", tags=(name,), build_args=arguments)
+    say(f"+{reference.familiar} {engine.build(request).image.id}")
+
+
+def tag(engine: Engine, archive: str, name: str, rng: random.Random) -> None:
+    images = engine.images.images()
     if images:
         reference = Reference.parse(name)
         say(f"?{reference.familiar}")
         image = rng.choice(images)
         try:
-            store.tag(image, reference)
+            engine.images.tag(image, reference)
         except NotFound:
             return
         say(f"+{reference.familiar} {image.id}")
 
 
-def untag(store: ImageStore, archive: str, name: str, rng: random.Random) -> None:
+def untag(engine: Engine, archive: str, name: str, rng: random.Random) -> None:
     reference = Reference.parse(name)
     say(f"?{reference.familiar}")
     try:
-        store.untag(reference)
+        engine.images.untag(reference)
     except NotFound:
         return
     say(f"-{reference.familiar}")
 
 
-def remove(store: ImageStore, archive: str, name: str, rng: random.Random) -> None:
+def remove(engine: Engine, archive: str, name: str, rng: random.Random) -> None:
     """Remove an image whose names are all this worker's, or have none: those of others they count on."""
     own = name.rpartition("-")[0]
-    images = [image for image in store.images() if all(each.familiar_name.startswith(own) for each in image.references)]
+    images = [
+        image
+        for image in engine.images.images()
+        if all(each.familiar_name.startswith(own) for each in image.references)
+    ]
     if images:
         image = rng.choice(images)
         for reference in image.references:
             say(f"?{reference.familiar}")
-        if not any(not each.familiar_name.startswith(own) for each in store.resolve(image.id).references):
+        if not any(not each.familiar_name.startswith(own) for each in engine.images.resolve(image.id).references):
             for reference in image.references:
-                store.untag(reference)
+                engine.images.untag(reference)
         for reference in image.references:
             say(f"-{reference.familiar}")
 
 
-def prune(store: ImageStore, archive: str, name: str, rng: random.Random) -> None:
-    store.prune([image for image in store.images() if not image.references and rng.random() < 0.5])
+def prune(engine: Engine, archive: str, name: str, rng: random.Random) -> None:
+    engine.images.prune([image for image in engine.images.images() if not image.references and rng.random() < 0.5])
 
 
-def save_and_load(store: ImageStore, archive: str, name: str, rng: random.Random) -> None:
+def save_and_load(engine: Engine, archive: str, name: str, rng: random.Random) -> None:
     reference = Reference.parse(name)
     try:
-        image = store.resolve(name)
+        image = engine.images.resolve(name)
     except NotFound:
         return
-    with store.layout.workspace("test") as place:
-        store.save(f"{place}/image.tar", [name])
+    with engine.images.layout.workspace("test") as place:
+        engine.images.save(f"{place}/image.tar", [name])
         say(f"?{reference.familiar}")
-        store.load(f"{place}/image.tar")
+        engine.images.load(f"{place}/image.tar")
         say(f"+{reference.familiar} {image.id}")
 
 
