@@ -80,8 +80,7 @@ class Ports:
 
         It lives at least as long as this process waits.
         """
-        portmap_start.start(self._folder)
-        client = connect(self._folder)
+        client = portmap_start.reach(self._folder)
         try:
             yield int(ask(client, {"do": "attend", "pid": os.getpid()}))
             client.recv(1)

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 ANY4, ANY6 = "0.0.0.0", "::"
 _KEEPALIVE = 60  # seconds of silence after which a client is asked whether it is still there
 _TRIES = 32  # how many free ports may turn out to be taken for the other family
+_HINTS = {
+    errno.EADDRNOTAVAIL: "the host has no such address: `ip address` shows those that it has",
+    errno.EACCES: "the low ports are root's (net.ipv4.ip_unprivileged_port_start)",
+}
 _NO_SUCH_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 
@@ -110,5 +114,5 @@ def _error(publish: Publish, failed: OSError, owner_of: Callable[[str, int, str]
         owner = owner_of(publish.address, publish.first, publish.protocol)
         why = f"{owner} has it" if owner else "another process has it"
         return NetworkError(what, why, "choose another one, or leave the host's port out to get any: -p CONTAINER-PORT")
-    hint = "the host has no such address" if failed.errno == errno.EADDRNOTAVAIL else ""
+    hint = _HINTS.get(failed.errno or 0, "")
     return NetworkError(what, (failed.strerror or str(failed)).lower(), hint)

@@ -24,11 +24,12 @@ _LARGEST = 1 << 20
 
 
 class Resident(NamedTuple):
-    """A living container: its first process, and descriptors of that and of its network namespace."""
+    """A living container: its first process, descriptors of that and of its network namespace, its addresses there."""
 
     pid: int
     process: int
     namespace: int
+    addresses: tuple[str, ...]
 
     def close(self) -> None:
         """Let the namespace vanish with the container."""
@@ -58,7 +59,7 @@ class Residents:
         except OSError:
             os.close(process)
             raise _dead(container) from None
-        resident = Resident(pid, process, namespace)
+        resident = Resident(pid, process, namespace, addresses(f"/proc/{pid}/net"))
         if start_ticks(pid) != ticks:  # compared after the descriptors are open: they are of that very process now
             resident.close()
             raise _dead(container)
@@ -76,7 +77,13 @@ class Residents:
     def place(self, container: str) -> tuple[tuple[str, ...], int]:
         """Return the addresses at which a container is reached from within its namespace, and the namespace."""
         resident = self._living[container]
-        return addresses(f"/proc/{resident.pid}/net"), resident.namespace
+        return resident.addresses, resident.namespace
+
+    def look_again(self, container: str) -> None:
+        """Find out anew what addresses a container has; nothing where it is not known."""
+        resident = self._living.get(container)
+        if resident is not None:
+            self._living[container] = resident._replace(addresses=addresses(f"/proc/{resident.pid}/net"))
 
 
 class Watch(NamedTuple):

@@ -158,6 +158,7 @@ class Service:
 
     def _refresh(self, request: dict[str, Any]) -> object:
         """Find out anew where a container is reached: it joined or left a network."""
+        self._residents.look_again(request["container"])
         for mapping in tuple(self._mappings.values()):
             if mapping.container == request["container"]:
                 self._change(mapping)

@@ -15,10 +15,11 @@ import time
 from mydocker.errors import MydockerError, NetworkError
 from mydocker.linux import process
 from mydocker.network.portmap import Folder
-from mydocker.network.portmap_control import request
+from mydocker.network.portmap_control import ask, connect
 from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import _socket
     from types import FrameType
     from typing import Any, NoReturn
 
@@ -27,16 +28,30 @@ _BOOT = (
     " portmap_start.main({directory!r}, {report}, {forever})"
 )
 _PATIENCE = 15.0
+_ATTEMPTS = 5
 _PAUSE = 0.01
 READY, TAKEN = b"+", b"="
 
 
 def call(folder: Folder, message: dict[str, Any]) -> Any:
     """Send a request to the service, which is started if it is not running. Raise what it raises."""
+    for _ in range(_ATTEMPTS):
+        client = reach(folder)
+        try:
+            return ask(client, message)
+        except ConnectionError:  # it was ending just then
+            continue
+        finally:
+            client.close()
+    raise NetworkError("the forwarding service ended without an answer", "", _log_hint(folder))
+
+
+def reach(folder: Folder) -> _socket.socket:
+    """Return a connection to the service, which is started if it is not running. Raise NetworkError."""
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
-            return request(folder, message)
+            return connect(folder)
         except (FileNotFoundError, ConnectionError):
             if time.monotonic() > deadline:
                 raise NetworkError("the forwarding service does not answer", "", _log_hint(folder)) from None

@@ -208,14 +208,13 @@ def test_others_are_not_heard_even_if_they_reach_the_socket(machine: Machine) ->
     assert unheard.stdout == "b''\n" or "ConnectionResetError" in unheard.stderr or "BrokenPipe" in unheard.stderr
 
 
-@pytest.mark.parametrize("request_", [b"nonsense\n", b"[]\n", b'{"version": 9, "do": "list"}\n', b'{"version": 1}\n'])
-def test_nonsense_is_answered_and_does_no_harm(machine: Machine, request_: bytes) -> None:
+def test_nonsense_is_answered_and_does_no_harm(machine: Machine) -> None:
     machine("portmap", "start", "-d")
-    client = socket.socket(socket.AF_UNIX)
     folder = os.open(machine.root / "portmap", os.O_PATH)
-    with client:
+    with socket.socket(socket.AF_UNIX) as client:
         client.connect(f"/proc/self/fd/{folder}/control")
-        client.sendall(request_)
-        assert b'"error"' in client.recv(1000)
+        for nonsense in (b"nonsense\n", b"[]\n", b'{"version": 9, "do": "list"}\n', b'{"version": 1}\n', b"\xff\n"):
+            client.sendall(nonsense)
+            assert b'"error"' in client.recv(1000)
     os.close(folder)
     assert machine("portmap", "list", "-q") == ""

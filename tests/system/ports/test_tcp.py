@@ -48,15 +48,15 @@ def test_an_address_of_the_host_is_the_only_one(machine: Machine) -> None:
         machine.said(8080, "10.99.0.1")
 
 
-@pytest.mark.parametrize("size", [0, 1, 65535, 65536, 65537, 30_000_001])
-def test_half_closed_connections_carry_the_answer(machine: Machine, size: int) -> None:
+def test_half_closed_connections_carry_the_answer(machine: Machine) -> None:
     machine.serve(7001, answer_after_the_end)
     machine("portmap", "forward", "-p", "8080:127.0.0.1:7001")
-    data = os.urandom(size)
-    client = machine.connect(8080)
-    client.sendall(data)
-    client.shutdown(socket.SHUT_WR)
-    assert read_all(client).decode() == hashlib.sha256(data).hexdigest()
+    for size in (0, 1, 65535, 65536, 65537, 30_000_001):
+        data = os.urandom(size)
+        client = machine.connect(8080)
+        client.sendall(data)
+        client.shutdown(socket.SHUT_WR)
+        assert read_all(client).decode() == hashlib.sha256(data).hexdigest()
 
 
 def test_both_directions_at_once(machine: Machine) -> None:

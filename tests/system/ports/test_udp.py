@@ -47,14 +47,14 @@ def test_each_client_has_a_session_of_its_own(machine: Machine) -> None:
     assert len(set(senders)) == 20
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "10.99.0.1", "127.0.0.9", "::1"])
-def test_answers_come_from_the_address_that_was_asked(machine: Machine, host: str) -> None:
+def test_answers_come_from_the_address_that_was_asked(machine: Machine) -> None:
     serve(machine, 7001)
     machine("portmap", "forward", "-p", "8080:127.0.0.1:7001/udp")
-    client = machine.datagrams(host)
-    client.connect((host, 8080))  # the kernel drops what comes from elsewhere
-    client.send(b"hello")
-    assert client.recv(100).endswith(b" hello")
+    for host in ("127.0.0.1", "10.99.0.1", "127.0.0.9", "::1"):
+        client = machine.datagrams(host)
+        client.connect((host, 8080))  # the kernel drops what comes from elsewhere
+        client.send(b"hello")
+        assert client.recv(100).endswith(b" hello")
 
 
 def test_a_bound_address_and_an_ipv6_server(machine: Machine) -> None:
@@ -66,14 +66,14 @@ def test_a_bound_address_and_an_ipv6_server(machine: Machine) -> None:
     assert client.recv(100).endswith(b" hello")
 
 
-@pytest.mark.parametrize("size", [0, 1, 1472, 9000, 60000])
-def test_datagrams_stay_whole(machine: Machine, size: int) -> None:
+def test_datagrams_stay_whole(machine: Machine) -> None:
     serve(machine, 7001)
     machine("portmap", "forward", "-p", "8080:127.0.0.1:7001/udp")
     client = machine.datagrams()
-    data = bytes(index % 251 for index in range(size))
-    client.sendto(data, ("127.0.0.1", 8080))
-    assert client.recv(65535).partition(b" ")[2] == data
+    for size in (0, 1, 1472, 9000, 60000):
+        data = bytes(index % 251 for index in range(size))
+        client.sendto(data, ("127.0.0.1", 8080))
+        assert client.recv(65535).partition(b" ")[2] == data
 
 
 def test_a_server_that_comes_later_is_found(machine: Machine) -> None:
