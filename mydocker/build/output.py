@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mydocker.events import Reporter
 
 _BLOCK = 1 << 16
+_LONGEST_LINE = 1 << 16
 
 
 class Capture:
@@ -54,9 +55,16 @@ class Capture:
                         os.close(key.fd)
 
     def _take(self, stream: int, block: bytes) -> None:
-        """Tell whole lines; what is behind the last line end waits for more, or for the end of the stream."""
+        """Tell whole lines; what is behind the last line end waits for more, or for the end of the stream.
+
+        A line without an end is told in pieces. What may be the beginning of a secret waits for the rest of it: secrets
+        like keys have several lines.
+        """
         data = self._pending[stream] + block
-        cut = len(data) if not block else data.rfind(b"\n") + 1
+        cut = len(data)
+        if block:
+            cut -= self._secrets.unfinished(data)
+            cut = data.rfind(b"\n", 0, cut) + 1 or (cut if len(data) > _LONGEST_LINE else 0)
         self._pending[stream] = data[cut:]
         if data[:cut]:
             self._reporter(StepOutput(self._step, self._secrets.mask(data[:cut]), stream))

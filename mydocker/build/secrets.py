@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import stat
 import urllib.parse
 
@@ -21,20 +22,29 @@ if TYPE_CHECKING:
     from mydocker.build.request import Secret
 
 _SHORTEST = 6
+_SHORTEST_LOOSE = 16
+_SEPARATORS = b" \t\r\n:"
+_ESCAPE = re.compile("%..")
 _BLOCK = 1 << 20
 MASK = b"[secret]"
 
 
 class Needles:
-    """The forms in which secrets are looked for: plain, base64 (at each of three offsets), hex, URL-encoded."""
+    """The forms in which secrets are looked for: plain, base64 (at each of three offsets), hex, URL-encoded.
+
+    Tools break long lines and put blanks between bytes (base64, xxd, od), so longer forms are found with those inside.
+    """
 
     def __init__(self, secrets: Iterable[Secret]) -> None:
         self._forms: dict[bytes, str] = {}
+        self._loose: dict[bytes, str] = {}
         for secret in secrets:
             value = secret.value.strip()
             if len(value) >= _SHORTEST:
                 for form in _disguises(value):
                     self._forms[form] = secret.id
+                    if len(joined := _joined(form)) >= _SHORTEST_LOOSE:
+                        self._loose[joined] = secret.id
 
     def __bool__(self) -> bool:
         return bool(self._forms)
@@ -43,16 +53,55 @@ class Needles:
         """Return `data` with every secret in it replaced."""
         for form in self._forms:
             data = data.replace(form, MASK)
+        if self._loose:
+            joined = _joined(data)
+            for form in self._loose:
+                if form in joined:
+                    data = _pattern(form).sub(MASK, data)
         return data
+
+    def unfinished(self, data: bytes) -> int:
+        """Return how many bytes at the end of `data` may be the beginning of a secret, whose rest has yet to come."""
+        if not self._forms:
+            return 0
+        longest = max((_overlap(data, form) for form in self._forms), default=0)
+        places = [at for at, byte in enumerate(data[-4 * self.longest :]) if byte not in _SEPARATORS]
+        tail = _joined(data[-4 * self.longest :])
+        loose = max((_overlap(tail, form) for form in self._loose), default=0)
+        return max(longest, min(len(data), 4 * self.longest) - places[-loose]) if loose else longest
 
     def find(self, data: bytes) -> str:
         """Return the id of a secret that is in `data`, or ""."""
+        return self.find_exact(data) or (self.find_joined(_joined(data)) if self._loose else "")
+
+    def find_exact(self, data: bytes) -> str:
+        """Return the id of a secret that is in `data` without anything between its bytes, or ""."""
         return next((name for form, name in self._forms.items() if form in data), "")
+
+    def find_joined(self, joined: bytes) -> str:
+        """Return the id of a secret that is in data from which all separators were taken, or ""."""
+        return next((name for form, name in self._loose.items() if form in joined), "")
 
     @property
     def longest(self) -> int:
         """The length of the longest form: how much two blocks have to overlap."""
         return max(map(len, self._forms), default=0)
+
+
+def _joined(data: bytes) -> bytes:
+    return data.translate(None, _SEPARATORS)
+
+
+def _pattern(form: bytes) -> re.Pattern[bytes]:
+    return re.compile(b"[ \\t\\r\\n:]*".join(re.escape(form[at : at + 1]) for at in range(len(form))))
+
+
+def _overlap(data: bytes, form: bytes) -> int:
+    """Return the length of the longest proper beginning of `form` with which `data` ends."""
+    for length in range(min(len(form) - 1, len(data)), 0, -1):
+        if data.endswith(form[:length]):
+            return length
+    return 0
 
 
 def _disguises(value: bytes) -> Iterator[bytes]:
@@ -61,6 +110,7 @@ def _disguises(value: bytes) -> Iterator[bytes]:
     yield value.hex().upper().encode()
     for quoted in (urllib.parse.quote_from_bytes(value, safe=""), urllib.parse.quote_plus(value)):
         yield quoted.encode()
+        yield _ESCAPE.sub(lambda escape: escape[0].lower(), quoted).encode()
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         for shift in range(3):
             # Inside a longer text that is encoded as a whole, only the middle of our part is sure to look like this.
@@ -101,10 +151,11 @@ def _in_entry(path: bytes, name: bytes, needles: Needles) -> str:
 
 
 def _in_file(path: bytes, needles: Needles) -> str:
-    kept = b""
+    kept = kept_joined = b""
     with open(path, "rb") as file:
         while block := file.read(_BLOCK):
-            if leaked := needles.find(kept + block):
+            joined = kept_joined + _joined(block)
+            if leaked := needles.find_exact(kept + block) or needles.find_joined(joined):
                 return leaked
-            kept = block[-needles.longest :]
+            kept, kept_joined = block[-needles.longest :], joined[-needles.longest :]
     return ""

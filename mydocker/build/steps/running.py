@@ -19,6 +19,7 @@ from mydocker.build.steps.run import SCRIPTS, command, instruction, network
 from mydocker.dockerfile import instructions as ins
 from mydocker.dockerfile.scope import PROXY_ARGS
 from mydocker.errors import BuildFailed, UsageError
+from mydocker.events import Notice
 from mydocker.runtime import sandbox, spec
 from mydocker.runtime.options import ContainerOptions, Mount
 from mydocker.runtime.rootfs import Overlay
@@ -42,6 +43,11 @@ def run(step: Step, shop: Workshop, below: tuple[str, ...], place: str) -> None:
     asked = instruction(step)
     if asked.security == "insecure" and "security.insecure" not in shop.request.allow:
         raise UsageError("RUN --security=insecure", "it is not allowed here", "allow it: --allow security.insecure")
+    for device in asked.devices:
+        missing = f"RUN --device={device.name}"
+        if device.required:
+            raise BuildFailed(missing, "builds have no devices of the host", "leave out required=true")
+        shop.reporter(Notice(f"{missing}: builds have no devices of the host", "warning"))
     with ExitStack() as stack:
         made = container(step, shop, below, place, stack)
         had = mounts.secrets_of(asked.mounts, shop.request.secrets)

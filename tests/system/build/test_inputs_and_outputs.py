@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.system.build.servers import GitServer
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -69,53 +71,16 @@ def test_a_git_repository_as_context_and_as_source_of_add(mydocker: CommandLine)
     commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
     bare = mydocker.directory.parent / "source.git"
     subprocess.run(["git", "clone", "-q", "--bare", place, bare], check=True)
-    url = f"git://127.0.0.1:{_serve(mydocker, bare)}/source.git"
-    assert build(mydocker, "-q", url).stdout.decode() == mydocker("build", "-q", place)
-    (mydocker.directory / "Dockerfile").write_text(f"FROM base\nADD {url}#main /src\n")
-    mydocker("build", "-t", "added:1")
-    assert mydocker("run", "added:1", "ls", "-A", "/src") == "Dockerfile\na\n"
-    (mydocker.directory / "Dockerfile").write_text(f"FROM base\nADD --checksum={'0' * 40} {url} /src\n")
-    failed = mydocker.run("build")
-    assert failed.returncode == 1
-    assert commit in failed.stderr
-
-
-_SERVERS: list[subprocess.Popen[bytes]] = []
-
-
-@pytest.fixture(autouse=True)
-def servers_end() -> object:
-    yield
-    while _SERVERS:
-        server = _SERVERS.pop()
-        server.terminate()
-        server.wait()
-
-
-def _serve(mydocker: CommandLine, repository: Path) -> int:
-    """Serve a repository by git's own protocol on loopback; return the port."""
-    import socket
-    import time
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    words = [
-        "git",
-        "daemon",
-        "--listen=127.0.0.1",
-        f"--port={port}",
-        f"--base-path={repository.parent}",
-        "--export-all",
-    ]
-    _SERVERS.append(subprocess.Popen(words, stderr=subprocess.DEVNULL))
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return port
-        time.sleep(0.02)
-    raise AssertionError("git daemon did not start")
+    with GitServer(bare.parent) as server:
+        url = f"{server.address}/source.git"
+        assert build(mydocker, "-q", url).stdout.decode() == mydocker("build", "-q", place)
+        (mydocker.directory / "Dockerfile").write_text(f"FROM base\nADD {url}#main /src\n")
+        mydocker("build", "-t", "added:1")
+        assert mydocker("run", "added:1", "ls", "-A", "/src") == "Dockerfile\na\n"
+        (mydocker.directory / "Dockerfile").write_text(f"FROM base\nADD --checksum={'0' * 40} {url} /src\n")
+        failed = mydocker.run("build")
+        assert failed.returncode == 1
+        assert commit in failed.stderr
 
 
 def test_outputs(mydocker: CommandLine) -> None:
