@@ -54,12 +54,12 @@ def help(args: Namespace, context: Context) -> int:
     verb = find_verb(args.about) if args.about else None
     if verb is not None:
         context.out.raw(parser_for(verb).format_help())
-    elif args.about:
+    elif args.about and args.about != "topics":
         context.out.raw(topic(args.about))
     else:
         width = max(map(len, topic_names())) + 2
         lines = [f"  {name.ljust(width)}{purpose}\n" for name, purpose in topics()]
-        context.out.raw(usage() + "\nTopics:\n" + "".join(lines))
+        context.out.raw(("" if args.about else usage() + "\n") + "Topics:\n" + "".join(lines))
     return 0
 
 

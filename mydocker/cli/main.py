@@ -23,6 +23,18 @@ if TYPE_CHECKING:
 
 _INTERNAL_ERROR = 125
 
+# What docker calls otherwise, and hands know by heart.
+_DOCKERS = {
+    "image": "images",
+    "container": "ps",
+    "system": "df",
+    "info": "df",
+    "version": "--version",
+    "builder": "build",
+    "buildx": "build",
+    "compose": "shell",
+    "search": "pull",
+}
 GLOBAL_FLAGS = {
     "--root": "the store",
     "--debug": "show tracebacks and details",
@@ -132,7 +144,8 @@ def unknown(name: str) -> UsageError:
 
     known = [word for verb in VERBS if not verb.hidden for word in (verb.name, *verb.aliases)]
     near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean '{near[0]}'?" if near else "'mydocker --help' lists the commands"
+    meant = _DOCKERS.get(name) or (near[0] if near else "")
+    hint = f"did you mean '{meant}'?" if meant else "'mydocker --help' lists the commands"
     return UsageError(f"there is no command '{name}'", hint=hint)
 
 

@@ -45,6 +45,8 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
     """Tells the default of every flag that has one and whose text does not; the usage names the arguments alone."""
 
     def _format_usage(self, usage: str | None, actions: Any, groups: Any, prefix: str | None) -> str:
+        if prefix == "":  # argparse asks for the beginning of the names of subcommands
+            return super()._format_usage(usage, actions, groups, prefix)
         places = [action for action in actions if not action.option_strings]
         return f"usage: {' '.join((self._prog, '[FLAGS]', *map(self._place, places)))}\n\n"
 
@@ -81,6 +83,12 @@ class Parser(SingleDash):
         raise UsageError(command or message, message if command else "", self._meant(message))
 
     def _meant(self, message: str) -> str:
+        _, found, words = message.partition("arguments are required: ")
+        if found:
+            missing = words.split(", ")[0]
+            for action in self._actions:
+                if action.choices is not None and missing in (action.metavar, action.dest):
+                    return f"one of {', '.join(map(str, action.choices))}; see '{self.prog} --help'"
         _, found, words = message.partition("unrecognized arguments: ")
         if found and words.startswith("-"):
             import difflib

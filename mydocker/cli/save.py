@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from mydocker.errors import UsageError
+from mydocker.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -36,5 +36,15 @@ def save(args: Namespace, context: Context) -> int:
     if args.container:
         context.engine.save_container(args.container, args.output)
     else:
-        context.engine.save_images(args.image, args.output, args.format, args.compression)
+        _save_images(args, context)
     return 0
+
+
+def _save_images(args: Namespace, context: Context) -> None:
+    try:
+        context.engine.save_images(args.image, args.output, args.format, args.compression)
+    except NotFound as error:
+        names = {each.name for each in context.engine.containers.list()} & set(args.image)
+        if names:
+            raise NotFound(error.what, error.why, f"{names.pop()} is a container: save it with -c") from error
+        raise

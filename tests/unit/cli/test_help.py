@@ -100,6 +100,15 @@ def test_what_was_mistyped_is_suggested() -> None:
     assert "did you mean --format?" in run("ps", "--fromat", "json")[2]
     assert "did you mean 'statuses'?" in run("help", "statusse")[2]
     assert run("help", "zzzz")[0] == 1
+    assert "did you mean 'images'?" in run("image", "ls")[2]
+    assert "one of create, ls," in run("volume")[2]
+    assert run("network", "create")[2].startswith("mydocker: network create: the following")
+
+
+def test_topics_are_listed() -> None:
+    out = run("help", "topics")[1]
+    assert out.startswith("Topics:")
+    assert all(f"  {name} " in out for name in topic_names())
 
 
 def test_the_manual_has_every_command_and_flag() -> None:
