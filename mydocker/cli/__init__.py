@@ -93,6 +93,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("shell", "shell", HELP, "type commands one after the other, with completion and history"),
     Verb("help", "help", HELP, "explain a command or a topic"),
     Verb("completion", "completion", HELP, "print the script that completes commands in bash, zsh or fish"),
+    Verb("version", "version", HELP, "print the versions that blobs depend on"),
     Verb("man", "help", HELP, "print the manual page"),
     Verb("complete", "completion", HELP, "print how an unfinished command line can go on", hidden=True),
 )

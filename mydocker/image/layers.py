@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from mydocker.errors import DigestMismatch
-from mydocker.events import Progress
+from mydocker.events import Notice, Progress
 from mydocker.image.compression import compressor, decompressed, read_chunks
 from mydocker.image.digest import DiffID, chain_ids
 from mydocker.image.entry import DIRECTORY, Entry
@@ -74,7 +74,7 @@ class Layers:
     def pack_tree(self, root: int, epoch: int | None, skip: frozenset[bytes] = frozenset()) -> Layer:
         """Make a layer of everything below an open directory, which stays as it is; it gets no snapshot yet."""
         rules = PackRules(epoch=epoch, whiteouts=False, skip=skip, root=_is_unusual(os.fstat(root), root))
-        return self._store(lambda put: _pack(root, put, rules))
+        return self._store(lambda put: self._tell_sockets(pack(root, put, rules).sockets))
 
     def commit_upper(self, upper: str, parents: tuple[str, ...], epoch: int) -> Layer:
         """Make a layer and its snapshot of an overlay upper directory that nobody uses any more.
@@ -86,9 +86,9 @@ class Layers:
         fd = os.open(upper, OPEN_DIRECTORY)
         try:
             with Stack(parents) as stack:
-                normalise(fd, stack, epoch)
+                self._tell_sockets(normalise(fd, stack, epoch))
                 rules = PackRules(epoch=epoch, root=_root_changed(fd, stack))
-            layer = self._store(lambda put: _pack(fd, put, rules))
+            layer = self._store(lambda put: pack(fd, put, rules))
         finally:
             os.close(fd)
         return self._adopt(upper, layer)
@@ -224,7 +224,12 @@ class Layers:
             finally:
                 os.close(root)
 
-    def _store(self, produce: Callable[[Callable[[bytes], None]], None], expected: DiffID | None = None) -> Layer:
+    def _tell_sockets(self, names: tuple[bytes, ...]) -> None:
+        if names:
+            shown = ", ".join(os.fsdecode(name) for name in names[:5])
+            self._reporter(Notice(f"left out of the layer, which cannot hold sockets: {shown}", "warning"))
+
+    def _store(self, produce: Callable[[Callable[[bytes], None]], object], expected: DiffID | None = None) -> Layer:
         """Store what `produce` puts, chunk by chunk, as a layer: digests and compression run beside it."""
         running = hashlib.sha256()
         machine = compressor().compressobj()
@@ -250,10 +255,6 @@ class Layers:
             yield chunk
             done += len(chunk)
             self._reporter(Progress(what, done, total))
-
-
-def _pack(root: int, put: Callable[[bytes], None], rules: PackRules) -> None:
-    pack(root, put, rules)
 
 
 def _fill(root: int, put: Callable[[bytes], None], epoch: int, filling: Filling, whole: bool) -> None:

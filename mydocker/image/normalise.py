@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 _SECOND = 10**9
 
 
-def normalise(upper: int, stack: Stack, epoch: int) -> None:
+def normalise(upper: int, stack: Stack, epoch: int) -> tuple[bytes, ...]:
     """Reduce the open upper directory, in place, to what it changes of the merged view of `stack`.
 
-    Nobody else may be at work in it. Afterwards no time is later than `epoch` or finer than a second.
+    Nobody else may be at work in it. Afterwards no time is later than `epoch` or finer than a second. Returns the names
+    of sockets that were removed: no layer can hold one, and nobody listens to it any more.
     """
     normaliser = _Normaliser(stack, epoch)
     before = os.fstat(upper)
@@ -40,12 +41,14 @@ def normalise(upper: int, stack: Stack, epoch: int) -> None:
     normaliser.directory(upper, level, hidden, 1)
     xattrs.strip_overlay(upper)
     normaliser.clamp(upper, before)
+    return tuple(normaliser.sockets)
 
 
 class _Normaliser:
     def __init__(self, stack: Stack, epoch: int) -> None:
         self._stack = stack
         self._epoch = epoch
+        self.sockets: list[bytes] = []
 
     def directory(self, fd: int, level: Level | None, hidden: bool, depth: int) -> bool:
         """Reduce what is in a directory whose lower part is `level`; tell whether anything is left.
@@ -65,6 +68,11 @@ class _Normaliser:
                     os.utime(name, ns=(0, 0), dir_fd=fd, follow_symlinks=False)
                 else:
                     os.unlink(name, dir_fd=fd)
+            elif stat.S_ISSOCK(facts.st_mode):
+                self.sockets.append(name)
+                os.unlink(name, dir_fd=fd)
+                if stays := below is not None:
+                    _make_whiteout(fd, name)
             elif stat.S_ISDIR(facts.st_mode):
                 stays = self._subdirectory(fd, name, facts, below, hidden, depth)
             else:
@@ -72,8 +80,7 @@ class _Normaliser:
             left = left or stays
         if hidden and level:
             for name in sorted(self._stack.names(level) - set(names)):
-                os.mknod(name, stat.S_IFCHR, 0, dir_fd=fd)
-                os.utime(name, ns=(0, 0), dir_fd=fd, follow_symlinks=False)
+                _make_whiteout(fd, name)
                 left = True
         return left
 
@@ -135,6 +142,11 @@ class _Normaliser:
 
     def _same_xattrs(self, target: int | bytes, below: Found) -> bool:
         return xattrs.read(target) == xattrs.read(files.entry_path(below.root, below.path))
+
+
+def _make_whiteout(parent: int, name: bytes) -> None:
+    os.mknod(name, stat.S_IFCHR, 0, dir_fd=parent)
+    os.utime(name, ns=(0, 0), dir_fd=parent, follow_symlinks=False)
 
 
 def _same_owner(new: os.stat_result, old: os.stat_result) -> bool:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mydocker.errors import ImageError
+from mydocker.events import Notice
 from mydocker.image.digest import EMPTY
 from mydocker.image.layers import Expected
 from tests.system.image.trees import Fact, describe, make_museum, write
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from mydocker.image.manifest import Layer
     from mydocker.image.store import ImageStore
+    from tests.system.image.conftest import Heard
 
 pytestmark = pytest.mark.root
 
@@ -232,3 +234,16 @@ def test_commit_copy_leaves_the_upper_as_it_is(store: ImageStore, lower: str) ->
         assert describe(upper) == before
         subprocess.run(["umount", merged], check=True)
         assert store.layers.commit_upper(str(upper), (lower,), EPOCH).diff_id == copied.diff_id
+
+
+def test_sockets_are_left_out_of_snapshot_and_layer_and_told(store: ImageStore, lower: str, heard: Heard) -> None:
+    def step(root: Path) -> None:
+        os.mknod(root / "etc/new.sock", stat.S_IFSOCK | 0o600)
+        (root / "dir/one").unlink()
+        os.mknod(root / "dir/one", stat.S_IFSOCK | 0o600)
+
+    layer = commit(store, (lower,), step)
+    assert names(store, layer) == ["dir/", "dir/.wh.one"]
+    assert store.layers.damage(layer, Expected(), store.layout.snapshot(layer.diff_id)) is None
+    (told,) = [event.text for event in heard if isinstance(event, Notice)]
+    assert "new.sock" in told

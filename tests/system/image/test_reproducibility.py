@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 import zstandard
 
+from mydocker.build.request import BuildRequest
+from mydocker.engine import Engine
+from mydocker.image import compression
 from mydocker.image.compression import compressor
 from mydocker.image.config import ImageConfig
 from mydocker.image.reference import Reference
@@ -167,3 +170,19 @@ def test_worker_count_changes_no_byte() -> None:
         machine = compressor(workers).compressobj()
         results.add(machine.compress(data) + machine.flush())
     assert len(results) == 1
+
+
+def test_another_zstd_changes_blobs_and_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an upgrade of the library does, by another level: ids and cached steps stay, new blobs are other ones."""
+    context = tmp_path / "context"
+    write(f"{context}/file", b"".join(b"%d" % number for number in range(20_000)), 0o644)
+    (context / "Dockerfile").write_text("FROM scratch\nCOPY file /\n")
+    request = BuildRequest(str(context), epoch=0)
+    first = Engine(str(tmp_path / "store"))
+    before = first.build(request).image
+    monkeypatch.setattr(compression, "LEVEL", 9)
+    again = first.build(request)
+    assert ([step.outcome for step in again.steps], again.image.digest) == (["hit"], before.digest)
+    anew = Engine(str(tmp_path / "another")).build(request).image
+    assert (anew.id, anew.diff_ids) == (before.id, before.diff_ids)
+    assert anew.digest != before.digest
