@@ -22,12 +22,13 @@ def version_arguments(parser: ArgumentParser) -> None:
 
 def version(args: Namespace, context: Context) -> int:
     """Print what decides about the bytes of a blob, besides its content: this program and its zstd library."""
-    import zstandard
+    from mydocker.image.compression import zstd_versions
 
+    library, package = zstd_versions()
     facts = {
         "mydocker": __version__,
-        "zstd": ".".join(map(str, zstandard.ZSTD_VERSION)),
-        "python-zstandard": zstandard.__version__,
+        "zstd": library,
+        "python-zstandard": package,
         "python": ".".join(map(str, sys.version_info[:3])),
         "linux": os.uname().release,
     }

@@ -49,6 +49,13 @@ def sniff(head: bytes) -> str:
     return "zstd" if head[1:4] == b"\x2a\x4d\x18" and 0x50 <= head[0] <= 0x5F else "none"
 
 
+def zstd_versions() -> tuple[str, str]:
+    """Return the versions of the zstd library and of the package that brings it: what a blob's bytes depend on."""
+    import zstandard
+
+    return ".".join(map(str, zstandard.ZSTD_VERSION)), zstandard.__version__
+
+
 def compressor(workers: int = 0) -> zstandard.ZstdCompressor:
     """Return the one zstd compressor that layers are made with; `workers` (0: one per core) changes its speed alone."""
     import zstandard
