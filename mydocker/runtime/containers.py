@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 from mydocker.errors import Busy, MydockerError, NotFound
 from mydocker.runtime import ending, journal, naming, remains
@@ -163,8 +163,7 @@ class Containers(NamedTuple):
         from mydocker.runtime.keeper import Keeper
 
         bundle = self.bundle(reference)
-        post = self.take_post(bundle)
-        try:
+        with self.at_post(bundle):
             container = self._read(bundle)
             kept = Keeper(bundle, container, Foreground(stdin, stdout, stderr, pass_signals))
             try:
@@ -173,8 +172,24 @@ class Containers(NamedTuple):
                 kept.fail(err)
                 raise
             return kept.run()
-        finally:
+
+    @contextmanager
+    def at_post(self, bundle: Bundle) -> Iterator[None]:
+        """Be the keeper of a container that is not running, while the block runs. Raise Busy.
+
+        A block that is interrupted was killed, as far as the container goes: what it began is put in order at once.
+        """
+        post = self.take_post(bundle)
+        try:
+            yield
+        except MydockerError:
             self.leave_post(bundle, post)
+            raise
+        except BaseException:
+            os.close(post)
+            self.recover()
+            raise
+        self.leave_post(bundle, post)
 
     def take_post(self, bundle: Bundle) -> int:
         """Become the keeper of a container that is not running. Raise Busy."""

@@ -90,11 +90,8 @@ def main(directory: str, identifier: str, report: int, owner: int, size: tuple[i
     try:
         report, owner = _leave(report, owner)
         containers, bundle = Containers(directory), Bundle(directory, identifier)
-        post = containers.take_post(bundle)
-        try:
+        with containers.at_post(bundle):
             _keep(bundle, report, owner, size)
-        finally:
-            containers.leave_post(bundle, post)
         status = 0
     except MydockerError as err:
         _report(report, marshal.dumps((type(err).__name__, err.what, err.why, err.hint)))

@@ -126,6 +126,23 @@ def test_a_killed_starter_leaves_its_background_container_alone(box: CommandLine
     box("remove", "-f", "stays")
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_an_interrupted_command_ends_its_container_and_says_so(box: CommandLine, number: signal.Signals) -> None:
+    script = "echo up; sleep 60"
+    running = box.start("run", "--name", "own", "--sig-proxy", "false", "base", "sh", "-c", script)
+    assert running.stdout is not None
+    assert running.stdout.readline() == "up\n"
+    identifier = json.loads(box("inspect", "own"))[0]["id"]
+    OURS.add(identifier)
+    running.send_signal(number)
+    assert running.wait(timeout=10) == 128 + number
+    running.communicate()
+    state = json.loads((box.root / "containers" / identifier / "state.json").read_text())
+    assert (state["status"], state["exit_status"]) == ("exited", 137)
+    assert remains(box) == NOTHING
+    box("remove", "own")
+
+
 def test_one_after_another_nothing_adds_up(box: CommandLine) -> None:
     box("run", "--rm", "base", "true")
     before = _counts()
