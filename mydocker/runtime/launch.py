@@ -88,7 +88,7 @@ def _fork_and_listen(
 ) -> Started:
     ours, theirs = channel.pair()
     try:
-        pid = _fork(plan, theirs, streams, pid_namespace)
+        pid = _fork(plan, (ours, theirs), streams, pid_namespace)
     finally:
         theirs.close()
     master = -1
@@ -121,10 +121,13 @@ def _fork_and_listen(
 
 
 def _fork(
-    plan: tuple[tuple[Any, ...], ...], end: Any, streams: tuple[int, int, int], pid_namespace: str | int | None
+    plan: tuple[tuple[Any, ...], ...],
+    ends: tuple[Any, Any],
+    streams: tuple[int, int, int],
+    pid_namespace: str | int | None,
 ) -> int:
     if pid_namespace is None:
-        return _fork_here(plan, end, streams)
+        return _fork_here(plan, ends, streams)
     own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
     try:
         if pid_namespace == NEW_PID_NAMESPACE:
@@ -134,7 +137,7 @@ def _fork(
         else:
             namespaces.join(pid_namespace, namespaces.CLONE_NEWPID)
         try:
-            return _fork_here(plan, end, streams)
+            return _fork_here(plan, ends, streams)
         finally:
             namespaces.setns(own, namespaces.CLONE_NEWPID)
     except OSError as err:
@@ -145,10 +148,12 @@ def _fork(
         os.close(own)
 
 
-def _fork_here(plan: tuple[tuple[Any, ...], ...], end: Any, streams: tuple[int, int, int]) -> int:
+def _fork_here(plan: tuple[tuple[Any, ...], ...], ends: tuple[Any, Any], streams: tuple[int, int, int]) -> int:
+    ours, theirs = ends
     pid = os.fork()
     if pid == 0:
-        init.run(plan, end, streams)
+        ours.close()  # with a copy of it open, the child would never hear that its parent was killed
+        init.run(plan, theirs, streams)
     return pid
 
 

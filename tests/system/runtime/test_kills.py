@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -180,3 +181,18 @@ def test_many_at_once_and_a_quick_list(box: CommandLine) -> None:
     assert len({each["state"]["pid"] for each in shown}) == AT_ONCE
     box("remove", "-f", *made)
     assert remains(box) == NOTHING
+
+
+def test_a_child_that_waits_for_its_parent_ends_when_that_is_killed() -> None:
+    script = (
+        "import os, signal\n"
+        "from mydocker.runtime import launch\n"
+        "def die(child):\n"
+        "    print(child, flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "launch.start((('ready',),), (0, 1, 2), pid_namespace=None, on_ready=die)\n"
+    )
+    words = [sys.executable, "-c", script]
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=20)
+    child = Path("/proc", done.stdout.strip())
+    until(lambda: not child.exists() or b") Z " in (child / "stat").read_bytes())
