@@ -57,7 +57,10 @@ class Loop:
         self._epoll.register(descriptor, events)
 
     def drop(self, descriptor: int) -> None:
-        """Hear no more of a descriptor that is going to be closed: the kernel forgets it by itself then."""
+        """Hear no more of a descriptor that is going to be closed: the kernel forgets it by itself then.
+
+        Not so where another process has it, too: that takes `pause`.
+        """
         self.handlers.pop(descriptor, None)
 
     def pause(self, descriptor: int) -> None:

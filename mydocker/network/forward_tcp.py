@@ -231,7 +231,7 @@ class TcpForward:
         """Take no more connections; those that there are go on. Whoever waits in the queue is reset by the kernel."""
         if self.listener >= 0:
             self.room.waiting.discard(self)
-            self.room.loop.drop(self.listener)
+            self.room.loop.pause(self.listener)
             os.close(self.listener)
             self.listener = -1
 

@@ -167,7 +167,7 @@ class UdpForward:
         for session in self.connections:
             self.end(session)
         if self._listener.fileno() >= 0:
-            self.room.loop.drop(self._listener.fileno())
+            self.room.loop.pause(self._listener.fileno())
             self._listener.close()
 
 

@@ -6,7 +6,7 @@ Messages come over a SOCK_SEQPACKET pair, one JSON object each, with descriptors
         {"key": "...", "port": 80, "addresses": ["10.72.0.2"], "namespace": true}]}
                          the descriptors: the listener if there is one, then a namespace for each target that has one
     {"do": "end", "key": ..., "grace": 10}       take no more; cut what is left after so many seconds; answered by {}
-    {"do": "count"}                              answered by the number of connections, also those of ended ports:
+    {"do": "count", "keys": [...]}               answered by the number of connections, also those of ended ports:
                          {"open": 5, "forwards": {"KEY": {"open": 3, "targets": {"KEY": [open, well]}}}}
 
 The pair's end is the worker's end: it never outlives the service.
@@ -76,7 +76,7 @@ class Worker:
             self._loop.running = False
             return
         if message["do"] == "count":
-            counts = {key: _count(each) for key, each in self._forwards.items()}
+            counts = {key: _count(self._forwards[key]) for key in message["keys"]}
             send(self._orders, {"open": self.room.connections, "forwards": counts})
         elif message["do"] == "set":
             self._set(message, descriptors)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 GRACE = 10.0  # seconds that connections have to end when their port or server is taken away
+_MOST_SERVERS = 256  # of one port: its description is one message to a worker
 _LINGER = 1.0  # how long it waits for the next mapping: a container that starts again, or a command on its way
 _RESTORING = 2.0  # how long a port may take to become free after the service that had it was killed
 
@@ -186,6 +187,8 @@ class Service:
                     f"port {mapping} of the host is taken", f"container {mapping.servers[0].name} has it"
                 )
             servers = mapping.servers if server in mapping.servers else (*mapping.servers, server)
+            if len(servers) > _MOST_SERVERS:
+                raise NetworkError(f"port {mapping} has {_MOST_SERVERS} targets already", hint="take one away with -d")
             changed.append(mapping._replace(servers=servers, policy=policy or mapping.policy))
         if changed:
             for mapping in changed:

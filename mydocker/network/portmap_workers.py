@@ -18,7 +18,7 @@ from mydocker.network.forward_worker import receive, send
 from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from typing import Any
 
     from mydocker.network.portmap import Mapping
@@ -28,6 +28,7 @@ _MOST_WORKERS = 4
 _WANTED_DESCRIPTORS = 65536
 _SHORTEST_LIFE = 1.0
 _PATIENCE = 2.0
+_AT_ONCE = 8  # ports whose counts are asked for at once: each may have some hundred targets
 
 
 class Order(NamedTuple):
@@ -143,7 +144,7 @@ class Workers:
         """Return for each key how many connections are open, to each target, and whether that is well."""
         total: dict[str, dict[str, Any]] = {}
         for worker in self._all:
-            for key, counts in self._ask(worker, {"do": "count"}).get("forwards", {}).items():
+            for key, counts in self._count_all(worker):
                 entry = total.setdefault(key, {"open": 0, "targets": {}})
                 entry["open"] += counts["open"]
                 for target, (opened, well) in counts["targets"].items():
@@ -151,9 +152,16 @@ class Workers:
                     entry["targets"][target] = (before + opened, was_well and well)
         return total
 
+    def _count_all(self, worker: Worker) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the counts of all that a worker forwards, asked for in pieces that fit into messages."""
+        keys = sorted(worker.told)
+        for start in range(0, len(keys), _AT_ONCE):
+            answer = self._ask(worker, {"do": "count", "keys": keys[start : start + _AT_ONCE]})
+            yield from answer.get("forwards", {}).items()
+
     def open(self) -> int:
         """Return how many connections there are, also those whose port is forwarded no more."""
-        return sum(self._ask(worker, {"do": "count"}).get("open", 0) for worker in self._all)
+        return sum(self._ask(worker, {"do": "count", "keys": []}).get("open", 0) for worker in self._all)
 
     def _ask(self, worker: Worker, message: dict[str, Any]) -> dict[str, Any]:
         """Return a worker's answer; nothing of one that died (the loop is going to hear of that) or hangs."""

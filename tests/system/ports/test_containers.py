@@ -114,6 +114,14 @@ def test_ranges_free_ports_and_exposed_ones(town: Machine) -> None:
     assert len({*found.values()}) == 6
 
 
+def test_hundreds_of_ports_at_once(town: Machine) -> None:
+    town("run", "-d", "-p", "20000-20599:80-679", "-name", "many", "-image", "base", *GREETER)
+    assert greeting(town, 20000)
+    assert len(town("portmap", "list", "-q").splitlines()) == 2 * 600
+    town("remove", "-f", "many")
+    assert town("portmap", "list", "-q") == ""
+
+
 def test_what_cannot_be_published_is_said(town: Machine) -> None:
     town("run", "-d", "-name", "other", "-image", "base", "sleep", "60")
     shared = town.run("run", "-net", "container:other", "-p", "80", "-image", "base", "true")
@@ -215,12 +223,12 @@ def test_on_a_network_the_server_is_reached_at_its_address_only(tmp_path: Path) 
         host("network", "create", "--subnet", "10.72.0.0/24", "--driver", "bridge", "testbridge")
         host("run", "-d", "-net", "testbridge", "-p", "3307:3307", "-p", "3308:3308", "-name", "db", "-image", "base",
              "sh", "-c", "nc -ll -p 3308 -s 127.0.0.1 -e echo private & nc -ll -p 3307 -e echo public")  # fmt: skip
-        assert eventually(lambda: host.do("nc", "-w", "2", "127.0.0.1", "3307", check=False) == "public\n")
-        assert host.do("nc", "-w", "2", "127.0.0.1", "3308", check=False) == ""
+        assert eventually(lambda: host.do(BUSYBOX, "nc", "-w", "2", "127.0.0.1", "3307", check=False) == "public\n")
+        assert host.do(BUSYBOX, "nc", "-w", "2", "127.0.0.1", "3308", check=False) == ""
         host("network", "create", "--subnet", "10.73.0.0/24", "other")
         host("network", "connect", "other", "db")
         host("network", "disconnect", "testbridge", "db")
-        assert host.do("nc", "-w", "2", "127.0.0.1", "3307", check=False) == "public\n"
+        assert host.do(BUSYBOX, "nc", "-w", "2", "127.0.0.1", "3307", check=False) == "public\n"
         host("remove", "-f", "db")
         host("network", "rm", "testbridge", "other")
         host.run("portmap", "stop")
