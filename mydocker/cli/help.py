@@ -54,6 +54,8 @@ def help(args: Namespace, context: Context) -> int:
     verb = find_verb(args.about) if args.about else None
     if verb is not None:
         context.out.raw(parser_for(verb).format_help())
+        if verb.name in topic_names():
+            context.out.raw("\n" + topic(verb.name))
     elif args.about and args.about != "topics":
         context.out.raw(topic(args.about))
     else:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
     from mydocker.cli.main import Context
+    from mydocker.image.check import Report
 
 
 def df_arguments(parser: ArgumentParser) -> None:
@@ -35,17 +36,24 @@ def fsck_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `fsck`."""
     parser.epilog = "example: mydocker fsck --repair"
     parser.add_argument("--repair", action="store_true", help="remove what cannot be trusted, so that it comes anew")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="form of the report")
 
 
 def fsck(args: Namespace, context: Context) -> int:
     """Compare everything in the store with its name; 1 when something is wrong and stays so."""
     report = context.engine.images.fsck(repair=args.repair)
+    if args.format == "json":
+        context.out.json({**report._asdict(), "problems": [each._asdict() for each in report.problems]})
+    else:
+        _print_report(report, context)
+    return 1 if any(not problem.repair for problem in report.problems) else 0
+
+
+def _print_report(report: Report, context: Context) -> None:
     for problem in report.problems:
         context.out.line(f"{problem.where}: {problem.why}" + (f" ({problem.repair})" if problem.repair else ""))
-    context.out.line(
-        f"{report.blobs} blobs, {report.images} images, {report.snapshots} snapshots: {len(report.problems)} problems"
-    )
-    return 1 if any(not problem.repair for problem in report.problems) else 0
+    looked_at = f"{report.blobs} blobs, {report.images} images, {report.snapshots} snapshots"
+    context.out.line(f"{looked_at}: {len(report.problems)} problems")
 
 
 def prune_arguments(parser: ArgumentParser) -> None:

@@ -113,20 +113,21 @@ def port_arguments(parser: ArgumentParser) -> None:
     parser.epilog = "examples:\n  mydocker port web\n  mydocker port web 80"
     parser.add_argument("container", metavar="CONTAINER", help="name or id")
     parser.add_argument("port", nargs="?", default="", metavar="PORT[/PROTO]", help="only this port of the container")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="form of the list")
 
 
 def port(args: Namespace, context: Context) -> int:
     """Print the ports that lead to a container; those of one that does not run are not there."""
     container = context.engine.containers.find(args.container)
     found = context.engine.published().get(container.id, ())
-    if not args.port:
-        for each in found:
-            context.out.line(f"{each.name} -> {each.place}")
+    if args.port:
+        wanted = args.port if "/" in args.port else f"{args.port}/tcp"
+        found = tuple(each for each in found if each.name == wanted)
+        if not found:
+            raise NotFound(f"nothing leads to port {wanted} of {container.name}")
+    if args.format == "json":
+        context.out.json([each._asdict() for each in found])
         return 0
-    wanted = args.port if "/" in args.port else f"{args.port}/tcp"
-    chosen = [each for each in found if each.name == wanted]
-    if not chosen:
-        raise NotFound(f"nothing leads to port {wanted} of {container.name}")
-    for each in chosen:
-        context.out.line(each.place)
+    for each in found:
+        context.out.line(each.place if args.port else f"{each.name} -> {each.place}")
     return 0

@@ -287,7 +287,7 @@ def _last_part(text: str) -> str:
 def _own_commands(shell: Shell) -> str:
     names = [name for name in shell.get_visible_commands() if find_verb(name) is None]
     width = max(map(len, names)) + 2
-    lines = [f"{_OWN_COMMANDS}:"]
+    lines = ["", f"{_OWN_COMMANDS}:"]
     for name in names:
         text = (getattr(shell, f"do_{name}").__doc__ or "").partition("\n")[0].rstrip(".")
         lines.append(f"  {name.ljust(width)}{text[:1].lower()}{text[1:]}")

@@ -105,6 +105,25 @@ def test_what_was_mistyped_is_suggested() -> None:
     assert run("network", "create")[2].startswith("mydocker: network create: the following")
 
 
+def test_a_topic_of_a_commands_name_stands_below_its_flags() -> None:
+    assert run("help", "shell")[1].endswith("\n\n" + topic("shell"))
+
+
+# `events` and `inspect` are JSON always; `network list` and the like have it with their action.
+_LISTING = frozenset(
+    {"ps", "images", "history", "layers", "blame", "diff", "df", "fsck", "port", "portmap"}
+    | {"volume", "top", "stats", "lint", "parse"}
+)
+
+
+def test_everything_that_lists_can_do_so_as_json() -> None:
+    for verb in VERBS:
+        if verb.name in _LISTING:
+            action = parser_for(verb)._option_string_actions.get("--format")
+            assert action is not None, verb.name
+            assert "json" in (action.choices or ()), verb.name
+
+
 def test_topics_are_listed() -> None:
     out = run("help", "topics")[1]
     assert out.startswith("Topics:")
