@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mydocker.cli.main import Context
+    from mydocker.network.membership import Attached
     from mydocker.network.ports import Published
     from mydocker.runtime.record import Container
 
-_HEADER = ("ID", "NAME", "PID", "STATUS", "COMMAND", "CREATED")
+_HEADER: tuple[str, ...] = ("ID", "NAME", "PID", "STATUS", "COMMAND", "CREATED")
 _LONGEST_COMMAND = 30
 
 
@@ -62,14 +63,21 @@ def ps(args: Namespace, context: Context) -> int:
         for container in found:
             context.out.line(container.id if args.no_trunc else container.short_id)
         return 0
-    published = context.engine.published()
+    published, attached = context.engine.published(), context.engine.attached()
     if args.format == "json":
-        context.out.json([facts(container, published.get(container.id, ())) for container in found])
-    elif any(container.id in published for container in found):
-        rows = [(*_row(each, args.no_trunc), ", ".join(map(str, published.get(each.id, ())))) for each in found]
-        context.out.table((*_HEADER, "PORTS"), rows)
-    else:
-        context.out.table(_HEADER, [_row(container, args.no_trunc) for container in found])
+        shown = [facts(each, published.get(each.id, ()), attached.get(each.id, ())) for each in found]
+        context.out.json(shown)
+        return 0
+    header, rows = _HEADER, [_row(container, args.no_trunc) for container in found]
+    if any(container.id in attached for container in found):
+        header = (*header, "ADDRESS")
+        for row, each in zip(rows, found, strict=True):
+            row.append(", ".join(one.address for one in attached.get(each.id, ())))
+    if any(container.id in published for container in found):
+        header = (*header, "PORTS")
+        for row, each in zip(rows, found, strict=True):
+            row.append(", ".join(map(str, published.get(each.id, ()))))
+    context.out.table(header, rows)
     return 0
 
 
@@ -91,18 +99,18 @@ def _matches(container: Container, text: str) -> bool:
     return tests[key]()
 
 
-def _row(container: Container, whole: bool) -> tuple[str, ...]:
+def _row(container: Container, whole: bool) -> list[str]:
     command = " ".join(container.command)
     if not whole and len(command) > _LONGEST_COMMAND:
         command = command[: _LONGEST_COMMAND - 3] + "..."
-    return (
+    return [
         container.id if whole else container.short_id,
         container.name,
         str(container.state.pid) if container.state.pid else "",
         status_text(container),
         command,
         local_time(container.created),
-    )
+    ]
 
 
 def status_text(container: Container) -> str:
@@ -113,12 +121,15 @@ def status_text(container: Container) -> str:
     return f"{state.status} ({state.health})" if state.health and container.is_running else state.status
 
 
-def facts(container: Container, published: tuple[Published, ...] = ()) -> dict[str, object]:
-    """Return everything about a container as JSON values; `published` are the ports that lead to it now."""
+def facts(
+    container: Container, published: tuple[Published, ...] = (), attached: tuple[Attached, ...] = ()
+) -> dict[str, object]:
+    """Return everything about a container as JSON values: the ports that lead to it now, the networks that it is on."""
     from mydocker.runtime.record import encode
 
     ports = [port._asdict() for port in published]
-    return {**encode(container), "state": container.state._asdict(), "published": ports}
+    networks = [each._asdict() for each in attached]
+    return {**encode(container), "state": container.state._asdict(), "published": ports, "networks": networks}
 
 
 def inspect_arguments(parser: ArgumentParser) -> None:
@@ -144,7 +155,12 @@ def _everything(context: Context, reference: str, kind: str | None) -> dict[str,
     if kind != "image":
         try:
             container = context.engine.containers.find(reference)
-            return facts(container, context.engine.published().get(container.id, ()))
+            identifier = container.id
+            return facts(
+                container,
+                context.engine.published().get(identifier, ()),
+                context.engine.attached().get(identifier, ()),
+            )
         except NotFound:
             if kind == "container":
                 raise

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from mydocker.image.image import Image
     from mydocker.image.layout import Layout
     from mydocker.image.store import ImageStore
+    from mydocker.network.membership import Attached
     from mydocker.network.ports import Published
     from mydocker.runtime.containers import Containers
     from mydocker.runtime.record import Container
@@ -114,6 +115,14 @@ class Engine:
     def published(self) -> dict[str, tuple[Published, ...]]:
         """Return the ports that lead to running containers, by id."""
         return self.ports.published() if os.path.exists(f"{self.layout.root}/portmap") else {}
+
+    def attached(self) -> dict[str, tuple[Attached, ...]]:
+        """Return the networks that running containers are on, with their addresses there, by id."""
+        if not os.path.exists(self.layout.networks):
+            return {}
+        from mydocker.network.membership import attached
+
+        return attached(self.layout.networks)
 
     @property
     def volumes(self) -> Volumes:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
-from mydocker.network.folder import read_json, write_json
+from mydocker.errors import NotFound
+from mydocker.network.folder import folders, read_json, write_json
 from mydocker.network.leases import Wish
 from mydocker.values import NamedTuple
 
@@ -52,3 +54,28 @@ class Membership(NamedTuple):
     def write(self, bundle: str) -> None:
         """Keep it in a container's folder."""
         write_json(f"{bundle}/{FILE}", self._facts(), durable=True)
+
+
+class Attached(NamedTuple):
+    """A running container on a network, for people: addresses as text, `gateway` the bridge's IPv4 address."""
+
+    network: str
+    address: str
+    address6: str
+    gateway: str
+    mac: str
+    interface: str
+    aliases: tuple[str, ...]
+
+
+def attached(top: str) -> dict[str, tuple[Attached, ...]]:
+    """Return all endpoints on the networks below `top`, by the id of the container."""
+    found: dict[str, tuple[Attached, ...]] = {}
+    for folder in folders(top):
+        with suppress(NotFound):  # removed meanwhile
+            first = folder.read().ranges[0]
+            for each in folder.read_leases().endpoints:
+                gateway = first.show(first.gateway)
+                shown = (each.address, each.address6, gateway, each.mac, each.interface, each.aliases)
+                found[each.container] = (*found.get(each.container, ()), Attached(folder.name, *shown))
+    return found

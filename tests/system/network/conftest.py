@@ -64,12 +64,8 @@ class Host(CommandLine):
 
     def address(self, container: str, network: str = "", family: str = "address") -> str:
         """Return a running container's address on a network (the one that it is on)."""
-        identifier = json.loads(self("inspect", container))[0]["id"]
-        for each in json.loads(self("network", "ls", "--format", "json")):
-            for endpoint in each["containers"]:
-                if endpoint["container"] == identifier and network in ("", each["name"]):
-                    return str(endpoint[family])
-        raise AssertionError(f"{container} is on no network {network}")
+        networks = json.loads(self("inspect", container))[0]["networks"]
+        return next(str(each[family]) for each in networks if network in ("", each["network"]))
 
     def clear(self) -> None:
         """Remove all containers and networks, and see that nothing of them is left."""

@@ -98,3 +98,79 @@ def test_a_subnet_in_use_is_refused_with_its_user_named(host: Host) -> None:
     done = host.run("network", "create", "--subnet", "192.168.0.0/16", "three")
     assert "it overlaps 192.168.50.0/24, a route of the host through uplink" in done.stderr
     host.do("ip", "link", "delete", "uplink")
+
+
+def test_addresses_are_shown_by_ps_and_inspect(host: Host) -> None:
+    host("run", "-d", "--name", "alone", "base", "sleep", "60")
+    assert "ADDRESS" not in host("ps")
+    host("network", "create", "--ipv6", "--subnet", "10.72.3.0/24", "one")
+    host("network", "create", "--subnet", "10.72.4.0/24", "two")
+    flags = ("--ip", "10.72.3.9", "--mac-address", "02:00:00:00:00:09", "--network-alias", "www")
+    host("run", "-d", "--name", "a", "-net", "one", "-net", "two", *flags, "base", "sleep", "60")
+    listed = {line.split()[1]: line for line in host("ps").splitlines()}
+    assert listed["a"].endswith("10.72.3.9, 10.72.4.2")
+    one, two = json.loads(host("inspect", "a"))[0]["networks"]
+    assert (one["network"], one["address"], one["gateway"]) == ("one", "10.72.3.9", "10.72.3.1")
+    assert (one["mac"], one["aliases"]) == ("02:00:00:00:00:09", ["www"])
+    assert two["address"] == "10.72.4.2"
+    assert json.loads(host("ps", "--format", "json", "--filter", "network=two"))[0]["networks"] == [one, two]
+    inside = host("exec", "a", "ip", "-o", "addr")
+    assert f"{one['interface']}    inet 10.72.3.9/24" in inside
+    assert "02:00:00:00:00:09" in host("exec", "a", "ip", "link")
+    assert "default via 10.72.3.1" in host("exec", "a", "ip", "route")
+
+
+def test_what_cannot_be_is_refused_before_anything_starts(host: Host) -> None:
+    host("network", "create", "one")
+    for flags, said in (
+        ("-net nowhere", "no such network: nowhere"),
+        ("-net one -net host", "cannot be combined with a network"),
+        ("-net one -net one", "given twice"),
+        ("-net one --ip 10.1.1.1", "not an address of the network one"),
+        ("-net one --ip6 fd00::9", "not an address of the network one"),
+        ("-net one --mac-address x", "not the address of one link"),
+        ("-net one --dns nonsense", "not an address"),
+        ("--ip 10.72.0.5", "they belong to a network"),
+        ("--network-alias x -net host", "they belong to a network"),
+    ):
+        done = host.run("run", "--rm", *flags.split(), "base", "true")
+        assert (done.returncode, done.stdout) == (125, "")
+        assert said in done.stderr
+    assert host("ps", "-q") == ""
+
+
+def test_an_address_that_another_has_is_refused(host: Host) -> None:
+    host("network", "create", "one")
+    host("run", "-d", "--name", "a", "-net", "one", "base", "sleep", "60")
+    done = host.run("run", "--rm", "-net", "one", "--ip", "10.72.0.2", "base", "true")
+    assert (done.returncode, "cannot have the address 10.72.0.2" in done.stderr) == (125, True)
+
+
+def test_connect_and_disconnect_last_over_restarts(host: Host) -> None:
+    host("network", "create", "one")
+    host("network", "create", "two")
+    host("create", "--name", "a", "-net", "one", "base", "sleep", "60")
+    host("network", "connect", "--ip", "10.72.1.40", "two", "a")
+    host("start", "a")
+    assert host.address("a", "two") == "10.72.1.40"
+    host("network", "disconnect", "one", "a")
+    assert "default via 10.72.1.1" in host("exec", "a", "ip", "route")
+    host("restart", "-t", "0", "a")
+    assert [each["network"] for each in json.loads(host("inspect", "a"))[0]["networks"]] == ["two"]
+    assert "already" in host.run("network", "connect", "two", "a").stderr
+    assert "is not on the network one" in host.run("network", "disconnect", "one", "a").stderr
+    host("run", "-d", "--name", "none", "base", "sleep", "60")
+    assert "cannot change the networks of none" in host.run("network", "connect", "one", "none").stderr
+
+
+def test_lists_are_filtered_and_prune_keeps_what_is_wanted(host: Host) -> None:
+    host("network", "create", "--label", "stage=test", "one")
+    host("network", "create", "--internal", "two")
+    host("network", "create", "three")
+    host("create", "--name", "a", "-net", "three", "base", "true")
+    assert host("network", "ls", "-q", "--filter", "label=stage=test") == "one\n"
+    assert host("network", "ls", "-q", "--filter", "internal=true") == "two\n"
+    assert host("network", "ls", "-q", "--filter", "name=o").split() == ["one", "two"]
+    assert "unknown key" in host.run("network", "ls", "--filter", "x=y").stderr
+    assert host("network", "prune").split() == ["one", "two"]
+    assert host("network", "ls", "-q") == "three\n"
