@@ -15,6 +15,7 @@ _FIRST = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567
 _REST = _FIRST | frozenset("_.-")
 _HEX = frozenset("0123456789abcdef")
 _LONGEST = 128
+_WHOLE = 64  # digits of an id: what has them all is found without reading the names of all the others
 
 
 def check(name: str) -> None:
@@ -61,6 +62,8 @@ def find(top: str, reference: str) -> Bundle:
     if _is_name(reference):
         with suppress(FileNotFoundError):
             return Bundle(top, os.readlink(f"{top}/names/{reference}"))
+    if len(reference) == _WHOLE and _HEX.issuperset(reference) and os.path.isdir(f"{top}/{reference}"):
+        return Bundle(top, reference)
     found = []
     if reference and _HEX.issuperset(reference):
         found = [bundle for bundle in bundles(top) if bundle.id.startswith(reference)]

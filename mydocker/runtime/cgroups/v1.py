@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import groupby
 
 from mydocker.values import TYPE_CHECKING
 
@@ -36,13 +37,15 @@ def _read(path: str) -> str:
         return file.read().strip()
 
 
-def write(directory: str, name: str, value: object) -> None:
-    """Write one control file at once."""
+def write(directory: str, name: str, *values: object) -> None:
+    """Write values to one control file, each at once."""
     descriptor = os.open(f"{directory}/{name}", os.O_WRONLY | os.O_CLOEXEC)
     try:
-        os.write(descriptor, str(value).encode())
-    except OSError as err:
-        raise OSError(err.errno, err.strerror, f"{directory}/{name} = {value}") from err
+        for value in values:
+            try:
+                os.write(descriptor, str(value).encode())
+            except OSError as err:
+                raise OSError(err.errno, err.strerror, f"{directory}/{name} = {value}") from err
     finally:
         os.close(descriptor)
 
@@ -105,12 +108,14 @@ def _blkio(directory: str, resources: dict[str, Any]) -> None:
 
 
 def _devices(directory: str, resources: dict[str, Any]) -> None:
-    for rule in resources.get("devices", ()):
-        kind = rule.get("type", "a")
-        access = rule.get("access", "rwm")
-        numbers = f"{_number(rule.get('major'))}:{_number(rule.get('minor'))}"
-        text = "a" if kind == "a" and numbers == "*:*" else f"{kind} {numbers} {access}"
-        write(directory, "devices.allow" if rule["allow"] else "devices.deny", text)
+    for allow, rules in groupby(resources.get("devices", ()), lambda rule: bool(rule["allow"])):
+        write(directory, "devices.allow" if allow else "devices.deny", *map(_device_rule, rules))
+
+
+def _device_rule(rule: dict[str, Any]) -> str:
+    kind = rule.get("type", "a")
+    numbers = f"{_number(rule.get('major'))}:{_number(rule.get('minor'))}"
+    return "a" if kind == "a" and numbers == "*:*" else f"{kind} {numbers} {rule.get('access', 'rwm')}"
 
 
 def _number(value: int | None) -> str:
