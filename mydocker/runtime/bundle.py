@@ -1,11 +1,11 @@
 """The folder of one container, and of all of them: every path, the locks, what is atomic.
 
 containers/
-  ID/                 0700; config.json (runtime-spec), container.json (facts), state.json, log
+  ID/                 0700; config.json (runtime-spec), container.json (facts), state.json, log; locked itself for
+                      the moment of a change
     upper work init   the overlay's directories
     stubs             mount points made in upper, to be taken away after the run
     hostname hosts resolv.conf
-    lock              held for the moment of a change
     attach            the shim's socket
   names/NAME          a link to ID: made by one system call, so a name belongs to one container
   kept/ID             locked by the process that keeps the container, as long as it lives: the kernel lets go for it;
@@ -89,7 +89,7 @@ class Bundle(NamedTuple):
     @contextmanager
     def changing(self) -> Iterator[None]:
         """Hold the lock for a change of this container's state."""
-        descriptor = os.open(self.file("lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield

@@ -167,11 +167,14 @@ class Containers(NamedTuple):
             container = self._read(bundle)
             kept = Keeper(bundle, container, Foreground(stdin, stdout, stderr, pass_signals))
             try:
-                kept.start()
-            except MydockerError as err:
-                kept.fail(err)
-                raise
-            return kept.run()
+                try:
+                    kept.start()
+                except MydockerError as err:
+                    kept.fail(err)
+                    raise
+                return kept.run()
+            finally:
+                kept.close()
 
     @contextmanager
     def at_post(self, bundle: Bundle) -> Iterator[None]:

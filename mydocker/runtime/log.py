@@ -36,7 +36,7 @@ class Writer:
         self._path = path
         self._limit = size
         self._files = max(files, 1)
-        self._open()
+        self._descriptor = -1
 
     def _open(self) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
@@ -52,6 +52,8 @@ class Writer:
         if tail:
             entries.append(b"%b P %b\n" % (head, tail))
         content = b"".join(entries)
+        if self._descriptor < 0:
+            self._open()
         if self._limit and self._size and self._size + len(content) > self._limit:
             self._rotate()
         view = memoryview(content)
@@ -73,8 +75,9 @@ class Writer:
         self._open()
 
     def close(self) -> None:
-        """Close the file."""
-        os.close(self._descriptor)
+        """Close the file, which exists from the first output on."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
 
 
 def stamp(nanoseconds: int) -> bytes:

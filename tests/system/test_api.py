@@ -46,6 +46,20 @@ def test_build_and_run_from_python(tmp_path: Path, samples: Path) -> None:
     engine.containers.remove(container.id)
 
 
+def test_runs_in_one_process_leave_no_descriptor_open(tmp_path: Path) -> None:
+    engine = Engine(str(tmp_path / "store"))
+    engine.build_base()
+
+    def run() -> int:
+        made = engine.create(RunRequest(image="base", command=("true",), remove=True))
+        assert engine.containers.run_attached(made.id) == 0
+        return len(os.listdir("/proc/self/fd"))
+
+    run()
+    before = run()
+    assert [run() for _ in range(3)] == [before] * 3
+
+
 def doit(place: Path, *words: str) -> str:
     """Run doit on the pipeline and return what it printed."""
     done = subprocess.run(

@@ -37,17 +37,21 @@ def loaded(mydocker: CommandLine, *words: str, whole: bool = False) -> set[str]:
         f"status = run_command_line({list(words)!r})\n"
         "print(json.dumps([status, sorted(sys.modules)]))\n"
     )
+    done = _run(mydocker, script)
+    status, names = json.loads(done.stdout.splitlines()[-1])
+    assert status == 0, done.stderr
+    return set(names) if whole else {name.partition(".")[0] for name in names}
+
+
+def _run(mydocker: CommandLine, script: str) -> subprocess.CompletedProcess[str]:
     words_of_python = mydocker.words()[:1]
-    done = subprocess.run(
+    return subprocess.run(
         [*words_of_python, "-S", "-E", "-c", _with_path(script)],
         env=mydocker.env,
         capture_output=True,
         text=True,
         check=True,
     )
-    status, names = json.loads(done.stdout.splitlines()[-1])
-    assert status == 0, done.stderr
-    return set(names) if whole else {name.partition(".")[0] for name in names}
 
 
 def _with_path(script: str) -> str:
@@ -88,6 +92,40 @@ def test_images_and_help_load_nothing_heavy(mydocker: CommandLine) -> None:
     mydocker("buildBase", "-q")
     assert not loaded(mydocker, "images") & _HEAVY
     assert not loaded(mydocker, "--help") & _HEAVY
+
+
+@pytest.mark.parametrize(
+    ("words", "modules", "files", "forks"),
+    [
+        (["--help"], 48, 35, 0),
+        (["ps"], 90, 85, 0),
+        (["exec", "one", "true"], 125, 115, 1),
+        (["run", "--rm", "base", "true"], 145, 190, 1),
+        (["run", "-d", "--rm", "base", "true"], 140, 150, 1),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_command_stays_small(mydocker: CommandLine, words: list[str], modules: int, files: int, forks: int) -> None:
+    """Time cannot be asserted on; what it is made of can: an eighth more than when this was written is a failure."""
+    mydocker("run", "-d", "--name", "one", "base", "sleep", "100")
+    script = (
+        "import json, sys\n"
+        "seen, before = {'open': 0, 'os.fork': 0}, set(sys.modules)\n"
+        "def hear(event, arguments):\n"
+        "    if event in seen:\n"
+        "        seen[event] += 1\n"
+        "sys.addaudithook(hear)\n"
+        "from mydocker.cli.main import run_command_line\n"
+        f"status = run_command_line({words!r})\n"
+        "print(json.dumps([status, len(set(sys.modules) - before), seen['open'], seen['os.fork']]))\n"
+    )
+    try:
+        status, *counts = json.loads(_run(mydocker, script).stdout.splitlines()[-1])
+    finally:
+        mydocker("remove", "-f", "one")
+    assert status == 0
+    for what, count, most in zip(("modules", "files", "forks"), counts, (modules, files, forks), strict=True):
+        assert count <= most, f"{what}: {count}"
 
 
 def test_a_build_with_nothing_to_do_loads_neither_parser_nor_scheduler(mydocker: CommandLine) -> None:
