@@ -21,12 +21,16 @@ if TYPE_CHECKING:
 
 
 class Draft:
-    """A plan in the making. `scope` is what FROM lines see; `steps` and `warnings` grow while stages are planned."""
+    """A plan in the making. `scope` is what FROM lines see; `steps` and `warnings` grow while stages are planned.
+
+    `uncached` are the labels of the stages for which the cache is not asked.
+    """
 
     def __init__(self, dockerfile: Dockerfile, request: BuildRequest, find_base: Callable[[str, str], Base]) -> None:
         self.file = dockerfile
         self.request = request
         self.platform = request.platform or default_platform()
+        self.uncached = frozenset(self.label(self.index_asked(name)) for name in request.no_cache_stages)
         self.steps: list[Step] = []
         self.warnings: list[str] = []
         self._find_base = find_base
@@ -69,6 +73,14 @@ class Draft:
         if found is not None:
             return found
         return int(name) if name.isdecimal() and int(name) < len(self.file.stages) else None
+
+    def index_asked(self, name: str) -> int:
+        """Return the stage that the request calls `name`; raise `NotFound` when there is none."""
+        found = self.index_of(name)
+        if found is None:
+            names = [stage.name for stage in self.file.stages if stage.name]
+            raise NotFound(f"there is no stage '{name}'", hint=did_you_mean(name.lower(), names))
+        return found
 
     def named_before(self, name: str, before: int) -> int | None:
         """Return the last stage called `name` among the first `before` ones."""

@@ -11,8 +11,7 @@ from mydocker.build.plan import STEPS, Base, Plan, PlannedStage, Target
 from mydocker.build.stage import Built, StagePlanner
 from mydocker.dockerfile import instructions as ins
 from mydocker.dockerfile import scope as scopes
-from mydocker.dockerfile.suggest import did_you_mean
-from mydocker.errors import DockerfileError, NotFound
+from mydocker.errors import DockerfileError
 from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ class _Planner:
     def plan(self) -> Plan:
         draft = self._draft
         asked = draft.request.targets
-        wanted = [self._target_index(name) for name in asked] or [len(draft.file.stages) - 1]
+        wanted = [draft.index_asked(name) for name in asked] or [len(draft.file.stages) - 1]
         targets = tuple([self._target(index) for index in wanted])
         stages = tuple(PlannedStage(draft.label(index), self._built[index].origin) for index in sorted(self._built))
         unneeded = [stage for index, stage in enumerate(draft.file.stages) if index not in self._built]
@@ -65,13 +64,6 @@ class _Planner:
                 declared.update(argument.name for argument in each.arguments)
         unused = sorted(set(self._draft.request.build_args) - declared)
         return [f"--build-arg {name} is given, but no ARG {name} asks for it" for name in unused]
-
-    def _target_index(self, name: str) -> int:
-        found = self._draft.index_of(name)
-        if found is None:
-            names = [stage.name for stage in self._draft.file.stages if stage.name]
-            raise NotFound(f"there is no stage '{name}'", hint=did_you_mean(name.lower(), names))
-        return found
 
     def _stage(self, index: int) -> Built:
         if index in self._built:

@@ -78,16 +78,26 @@ class StagePlanner:
             self._state = built.state.successor(draft.scope)
             self._ground, self._epoch = built.ground, built.epoch
             return built.base, draft.label(earlier), onbuild
-        base = draft.image(expanded.image, expanded.platform, self._stage.from_)
-        self._check_platform(base, expanded.platform)
+        platform = self._platform(expanded.platform)
+        base = draft.image(expanded.image, platform, self._stage.from_)
+        self._check_platform(base, platform)
         self._state = State.on_image(base.config, draft.scope)
         self._ground = Ground(base.layers)
         self._epoch = _epoch(self._request, base.config.created_seconds)
         if not base.config.architecture:
-            os_name, architecture, variant = _platform_parts(expanded.platform or draft.platform)
+            os_name, architecture, variant = _platform_parts(platform or draft.platform)
             self._state.config = self._state.config._replace(os=os_name, architecture=architecture, variant=variant)
         self._state.config = self._state.config._replace(created=timestamp(self._epoch))
         return base.name, base.name or SCRATCH, base.config.onbuild
+
+    def _platform(self, text: str) -> str:
+        """Return what FROM --platform means, in full: `arm64` is `linux/arm64`."""
+        from mydocker.image import platforms
+
+        try:
+            return str(platforms.parse(text)) if text else ""
+        except UsageError as error:
+            raise self._draft.error(self._stage.from_, str(error), "", error.hint) from error
 
     def _check_platform(self, base: Base, asked: str) -> None:
         """Warn of a base image for another platform than asked for, as BuildKit's check does."""
@@ -143,7 +153,7 @@ class StagePlanner:
             user=state.config.user,
             shell=state.shell,
             epoch=self._epoch,
-            no_cache=self._request.no_cache or self._label in self._request.no_cache_stages,
+            no_cache=self._request.no_cache or self._label in self._draft.uncached,
         )
         self._draft.steps.append(step)
         self._ground = Ground(step=step.id)

@@ -5,27 +5,16 @@ from __future__ import annotations
 import os
 from contextlib import contextmanager
 
-from mydocker.errors import BuildFailed, UsageError
+from mydocker.cli.build_request import request_of, secret_argument
+from mydocker.errors import BuildFailed, MydockerError
 from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Iterator
 
-    from mydocker.build.request import BuildRequest, BuildResult, Secret
+    from mydocker.build.request import BuildResult
     from mydocker.cli.main import Context
-
-
-def secret_argument(parser: ArgumentParser) -> None:
-    """Declare `--secret`, which `build` and `debug` share."""
-    parser.add_argument(
-        "--secret", action="append", default=[], metavar="id=ID,src=FILE", help="a secret for RUN --mount=type=secret"
-    )
-
-
-def secrets_given(args: Namespace) -> tuple[Secret, ...]:
-    """Return the secrets of a command line; raises `UsageError`."""
-    return tuple(_secret(each) for each in args.secret)
 
 
 def build_arguments(parser: ArgumentParser) -> None:
@@ -76,7 +65,7 @@ def build(args: Namespace, context: Context) -> int:
     """Build an image."""
     if args.check:
         return _check(args, context)
-    request = _request(args)
+    request = request_of(args)
     try:
         with _told(args, context):
             verified = context.engine.verify_reproducible(request) if args.verify_reproducible else None
@@ -137,25 +126,35 @@ def _check(args: Namespace, context: Context) -> int:
     from mydocker.build.builder import dockerfile_path
     from mydocker.cli.lint import lint
 
-    path = dockerfile_path(_request(args))
+    path = dockerfile_path(request_of(args))
     words = {"file": path, "context": args.context, "format": "text", "fix": False, "skip": [], "experimental": []}
     return lint(Words(**words, fail_on="warning", rules=False), context)
 
 
 def _write_facts(args: Namespace, result: BuildResult) -> None:
     if args.iidfile:
-        with open(args.iidfile, "w") as file:
-            file.write(str(result.image.id))
+        _write(args.iidfile, str(result.image.id))
     if args.metadata_file:
         import json
 
+        image = result.image
         facts = {
-            "containerimage.config.digest": str(result.image.id),
-            "containerimage.digest": str(result.image.digest),
+            "containerimage.config.digest": str(image.id),
+            "containerimage.descriptor": {
+                "mediaType": image.manifest_type, "digest": str(image.digest), "size": image.manifest_size
+            },
+            "containerimage.digest": str(image.digest),
             "image.name": ",".join(args.tag),
-        }
-        with open(args.metadata_file, "w") as file:
-            json.dump(facts, file, indent=2)
+        }  # fmt: skip
+        _write(args.metadata_file, json.dumps(facts, indent=2) + "\n")
+
+
+def _write(path: str, text: str) -> None:
+    try:
+        with open(path, "w") as file:
+            file.write(text)
+    except OSError as error:
+        raise MydockerError(f"cannot write {path}", error.strerror or str(error)) from error
 
 
 def _summary(args: Namespace, context: Context, result: BuildResult) -> None:
@@ -167,84 +166,7 @@ def _summary(args: Namespace, context: Context, result: BuildResult) -> None:
     if saved >= 0.1:
         parts.append(f"{saved:.1f} s saved")
     context.out.note(", ".join(parts))
+    for target, image in zip(args.target, result.images[:-1], strict=False):
+        context.out.line(f"{image.id}  without a name (target {target})")
     names = ", ".join(args.tag) or "without a name"
     context.out.line(f"{result.image.id}  {names}")
-
-
-def _request(args: Namespace) -> BuildRequest:
-    from mydocker.build.request import BuildRequest, Output
-    from mydocker.build.sharing.place import CachePlace
-
-    return BuildRequest(
-        context=args.context or ".",
-        dockerfile=args.file,
-        tags=tuple(args.tag),
-        targets=tuple(args.target),
-        build_args=dict(_build_arg(each) for each in args.build_arg if "=" in each or each in os.environ),
-        contexts=dict(_pair(each, "--build-context") for each in args.build_context),
-        labels=dict(_pair(each, "--label", optional=True) for each in args.label),
-        secrets=secrets_given(args),
-        ssh=dict(_agent(each) for each in args.ssh),
-        platform=args.platform,
-        network=args.network,
-        allow=frozenset(args.allow),
-        no_cache=args.no_cache,
-        no_cache_stages=frozenset(args.no_cache_filter.split(",")) - {""},
-        workers=args.jobs,
-        epoch=_epoch(),
-        outputs=tuple(Output.parse(each) for each in args.output),
-        cache_from=tuple(CachePlace.parse(each, "--cache-from") for each in args.cache_from),
-        cache_to=tuple(CachePlace.parse(each, "--cache-to") for each in args.cache_to),
-        pull=args.pull,
-        dry_run=args.dry_run,
-        graphs=tuple(args.graph),
-    )
-
-
-def _build_arg(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    return name, value if equals else os.environ[name]
-
-
-def _pair(text: str, flag: str, *, optional: bool = False) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not key or not (equals or optional):
-        raise UsageError(f"{flag} {text}", "expected NAME=VALUE")
-    return key, value
-
-
-def _epoch() -> int | None:
-    text = os.environ.get("SOURCE_DATE_EPOCH", "")
-    if not text:
-        return None
-    if not text.isdecimal():
-        raise UsageError(f"SOURCE_DATE_EPOCH={text}", "not a number of seconds since 1970")
-    return int(text)
-
-
-def _secret(text: str) -> Secret:
-    from mydocker.build.request import Secret
-
-    fields = dict(_pair(part, "--secret") for part in text.split(","))
-    name = fields.pop("id", "")
-    kind = fields.pop("type", "env" if "env" in fields else "file")
-    source = fields.pop("src", fields.pop("source", fields.pop("env", name)))
-    if not name or fields or kind not in ("file", "env"):
-        raise UsageError(f"--secret {text}", "expected id=ID with src=FILE or env=NAME")
-    if kind == "env":
-        if source not in os.environ:
-            raise UsageError(f"--secret {text}", f"the variable {source} is not set")
-        return Secret(name, os.environ[source].encode())
-    try:
-        with open(source, "rb") as file:
-            return Secret(name, file.read())
-    except OSError as error:
-        raise UsageError(f"--secret {text}", f"{source}: {error.strerror}") from error
-
-
-def _agent(text: str) -> tuple[str, str]:
-    name, _, socket = text.partition("=")
-    socket = socket or os.environ.get("SSH_AUTH_SOCK", "")
-    if not socket:
-        raise UsageError(f"--ssh {text}", "no agent is running here (SSH_AUTH_SOCK is not set)", "start ssh-agent")
-    return name or "default", socket

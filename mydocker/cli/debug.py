@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def debug_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `debug`."""
-    from mydocker.cli.build import secret_argument
+    from mydocker.cli.build_request import secret_argument
 
     parser.epilog = (
         "What the shell changes is dropped at its end: every visit finds what the failing step left.\n\n"
@@ -27,6 +27,6 @@ def debug_arguments(parser: ArgumentParser) -> None:
 
 def debug(args: Namespace, context: Context) -> int:
     """Open a shell where a step of a build failed; the status is the shell's or the command's."""
-    from mydocker.cli.build import secrets_given
+    from mydocker.cli.build_request import secrets_given
 
     return context.engine.debug(args.build, args.command, secrets_given(args))
