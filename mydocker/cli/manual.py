@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from mydocker.cli import Verb
 
+_DATE = "2026-11-24"  # of the commands that are described, not of the day on which somebody prints them
 _STATUSES = (
     ("0", "done"),
     ("1", "it failed; the message says why"),
@@ -32,7 +33,7 @@ def manual() -> str:
 
 
 def _lines() -> Iterator[str]:
-    yield f'.TH MYDOCKER 1 "" "mydocker {__version__}" "User Commands"'
+    yield f'.TH MYDOCKER 1 "{_DATE}" "mydocker {__version__}" "User Commands"'
     yield ".SH NAME"
     yield r"mydocker \- build images and run containers without a daemon"
     yield ".SH SYNOPSIS"

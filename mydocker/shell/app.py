@@ -88,11 +88,21 @@ class Shell(cmd2.Cmd):
                 stop = self.onecmd_plus_hooks(line, add_to_history=False, raise_keyboard_interrupt=True)
                 first = first or self.last_status
                 if stop or (first and not keep_going):
-                    return self.exit_code or first
+                    break
+            if first and not keep_going:  # the jobs are ended as well
+                return first
+            of_jobs = self._wait_for_jobs()
+            return first or of_jobs
         finally:
-            for job in self.jobs.list():
-                job.process.wait()
-                self.poutput(job.written(), end="")
+            self.jobs.close()
+
+    def _wait_for_jobs(self) -> int:
+        """Wait for the lines in the background and print what they wrote; return the first status that is not 0."""
+        first = 0
+        for job in self.jobs.list():
+            job.process.wait()
+            self.poutput(job.written(), end="")
+            first = first or job.exit_status
         return first
 
     def context(self) -> Context:
@@ -102,7 +112,7 @@ class Shell(cmd2.Cmd):
     def run_words(self, verb: Verb, statement: cmd2.Statement) -> None:
         """Run a command of the command line with a statement's words; keep its status."""
         words = shlex.split(statement.args)
-        if words[-1:] == ["&"]:
+        if statement.args.endswith("&") and words[-1] == "&":  # not when it stands in quotes
             job = self.jobs.start([verb.name, *words[:-1]], self._root)
             self.pfeedback(f"[{job.number}] {job.process.pid}")
             return

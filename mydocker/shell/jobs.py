@@ -32,8 +32,13 @@ class Job(NamedTuple):
     @property
     def status(self) -> str:
         """`running`, or `ended (STATUS)`."""
-        code = self.process.poll()
-        return "running" if code is None else f"ended ({code if code >= 0 else 128 - code})"
+        return "running" if self.process.poll() is None else f"ended ({self.exit_status})"
+
+    @property
+    def exit_status(self) -> int:
+        """The exit status of a job that has ended, as shells count: 128 and the signal's number for a killed one."""
+        code = self.process.returncode
+        return code if code >= 0 else 128 - code
 
     def written(self) -> str:
         """Return what the job wrote up to now, results and messages in their order."""

@@ -112,3 +112,11 @@ def test_the_scripts_have_no_mistakes_that_the_shells_find(mydocker: CommandLine
             script = mydocker("completion", name)
             done = subprocess.run([path, "-n"], input=script, capture_output=True, text=True)
             assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.peer("mandoc")
+def test_the_manual_page_is_well_formed(mydocker: CommandLine) -> None:
+    done = subprocess.run(
+        ["mandoc", "-T", "lint", "-W", "warning"], input=mydocker("man"), capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, "")

@@ -113,6 +113,16 @@ def test_background_lines_are_waited_for_and_shown(mydocker: CommandLine) -> Non
     assert "bg" in mydocker("images")
 
 
+def test_a_background_line_that_fails_is_a_failure(mydocker: CommandLine) -> None:
+    done = mydocker.run("shell", "-c", "build -q no-such-folder &")
+    assert (done.returncode, "no-such-folder" in done.stdout) == (1, True)
+
+
+def test_a_quoted_ampersand_is_a_word(mydocker: CommandLine) -> None:
+    mydocker("buildBase", "-q")
+    assert mydocker("shell", "-c", "run --rm base echo a '&'") == "a &\n"
+
+
 def test_every_command_of_the_command_line_is_there() -> None:
     from mydocker.cli import VERBS
     from mydocker.shell.app import Shell
