@@ -18,7 +18,7 @@ from mydocker.build.steps import handler_for
 from mydocker.build.trees import Trees
 from mydocker.errors import BuildFailed, MydockerError
 from mydocker.events import StepFinished, StepStarted
-from mydocker.image.digest import EMPTY, DiffID, chain_ids
+from mydocker.image.digest import EMPTY, DiffID, chain_ids, chain_on
 from mydocker.image.locks import locked
 from mydocker.image.manifest import OCI_LAYER_ZSTD, Descriptor, Layer
 from mydocker.values import TYPE_CHECKING, NamedTuple
@@ -34,15 +34,20 @@ if TYPE_CHECKING:
     from mydocker.build.sharing.exchange import Imports
     from mydocker.build.trees import Place
     from mydocker.events import Reporter
-    from mydocker.image.digest import Digest
+    from mydocker.image.digest import ChainID, Digest
     from mydocker.image.store import ImageStore
 
 
 class Settled(NamedTuple):
-    """What a step came to: its own layer, the stack with it (without layers that change nothing), its story."""
+    """What a step came to: its own layer, the stack with it (without layers that change nothing), its story.
+
+    `chain` is the stack's chain ID: made from the one below it, so that a thousand steps are not hashed a thousand
+    times each.
+    """
 
     layer: Layer
     stack: tuple[Layer, ...]
+    chain: ChainID | None
     outcome: StepOutcome
 
 
@@ -170,15 +175,20 @@ class Executor:
             self._idle.wait_for(lambda: self._running == 0, seconds)
 
     def _key(self, step: Step) -> Key:
-        parent = self.stack(step.ground)
         handler = handler_for(step)
         parts = {"instruction": step.text, **handler.key_parts(step, self._workshop)}
         if handler.sees_parent(step):
-            chain = chain_ids([layer.diff_id for layer in parent])
-            parts["parent" if step.ground.step else "base"] = chain[-1] if chain else "nothing"
+            parts["parent" if step.ground.step else "base"] = self._chain(step.ground) or "nothing"
             parts["epoch"] = str(step.epoch)
         self._keys[step.id] = keys.make_key(parts)
         return self._keys[step.id]
+
+    def _chain(self, ground: Ground) -> ChainID | None:
+        """Return the chain ID of a ground, None where nothing is."""
+        if ground.step:
+            return self._settled[ground.step].chain
+        chain = chain_ids([layer.diff_id for layer in ground.layers])
+        return chain[-1] if chain else None
 
     def _find(self, step: Step, key: Key) -> bool:
         result = self._cache.get(key.digest)
@@ -273,11 +283,15 @@ class Executor:
 
     def _settle(self, step: Step, layer: Layer, outcome: str, why: str, seconds: float, saved: float) -> None:
         below = self.stack(step.ground)
-        stack = below if layer.diff_id == EMPTY else (*below, layer)
+        chain = self._chain(step.ground)
+        if layer.diff_id == EMPTY:
+            stack = below
+        else:
+            stack, chain = (*below, layer), chain_on(chain, layer.diff_id)
         began = time.monotonic() - seconds - self._began
         known = (str(layer.diff_id), layer.blob.size, str(layer.blob.digest))
         story = StepOutcome(step.id, step.text, step.stage, step.line, outcome, why, seconds, saved, began, *known)
-        self._settled[step.id] = Settled(layer, stack, story)
+        self._settled[step.id] = Settled(layer, stack, chain, story)
         self._reporter(
             StepFinished(step.id, step.text, step.stage, step.line, outcome, seconds, why, str(layer.diff_id))
         )
@@ -285,7 +299,7 @@ class Executor:
     def _predict(self, step: Step, why: str) -> None:
         self._unknown.add(step.id)
         story = StepOutcome(step.id, step.text, step.stage, step.line, "would run", why, 0.0)
-        self._settled[step.id] = Settled(_NOTHING, (), story)
+        self._settled[step.id] = Settled(_NOTHING, (), None, story)
 
 
 _NOTHING = Layer(EMPTY, Descriptor(OCI_LAYER_ZSTD, EMPTY, 0))  # type: ignore[arg-type]  # stands for "not known yet"

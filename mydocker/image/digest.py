@@ -85,9 +85,14 @@ class ChainID(_Sha256):
 EMPTY = DiffID.of(bytes(1024))
 
 
+def chain_on(below: ChainID | None, diff_id: DiffID) -> ChainID:
+    """Return the chain ID of a stack with one more layer on it (OCI image-spec, config.md "Layer ChainID")."""
+    return ChainID.of(f"{below} {diff_id}".encode()) if below else ChainID(diff_id)
+
+
 def chain_ids(diff_ids: Iterable[DiffID]) -> tuple[ChainID, ...]:
     """Return for each layer, bottom first, the chain ID of the stack that it is the top of."""
     chain: list[ChainID] = []
     for diff_id in diff_ids:
-        chain.append(ChainID.of(f"{chain[-1]} {diff_id}".encode()) if chain else ChainID(diff_id))
+        chain.append(chain_on(chain[-1] if chain else None, diff_id))
     return tuple(chain)

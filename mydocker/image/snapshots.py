@@ -51,6 +51,8 @@ class Snapshots:
         Atomic. Where another process was faster, its snapshot stays and `directory` is left to the caller's workspace.
         """
         target = self._layout.snapshot(key)
+        if os.path.exists(target):
+            return target
         self._mark(key)
         try:
             os.rename(directory, target)

@@ -7,7 +7,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mydocker.build.modes import ModeChange
@@ -57,6 +57,7 @@ _CLAUSES = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(clauses=st.lists(_CLAUSES, min_size=1, max_size=3), before=st.integers(0, 0o777))
 def test_chmod_itself_agrees(clauses: list[str], before: int, tmp_path_factory: pytest.TempPathFactory) -> None:
     path: Path = tmp_path_factory.mktemp("modes") / "file"
