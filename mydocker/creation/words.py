@@ -111,7 +111,7 @@ def limits(entries: tuple[str, ...]) -> tuple[tuple[str, int, int], ...]:
         except ValueError:
             equals = ""
             numbers = (0, 0)
-        if not equals or (0 <= numbers[1] < numbers[0]):
+        if not name or not equals or (0 <= numbers[1] < numbers[0]):
             raise UsageError(f"--ulimit {entry}", "not a limit", "as in nofile=1024:2048; soft is not above hard")
         found.append((f"RLIMIT_{name.upper()}", *numbers))
     return tuple(found)

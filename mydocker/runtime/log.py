@@ -180,7 +180,7 @@ def _lines(descriptor: int) -> Iterator[bytes]:
 
 
 def _followed(path: str, descriptor: int, follow: Callable[[], bool]) -> Iterator[bytes]:
-    """Yield lines as they come; when the file has been rotated away, finish it and go on with the new one."""
+    """Yield lines as they come; when the file has been rotated away, finish it and go on with the one after it."""
     rest = b""
     while True:
         going_on = follow()
@@ -190,9 +190,11 @@ def _followed(path: str, descriptor: int, follow: Callable[[], bool]) -> Iterato
         if block:
             *lines, rest = (rest + block).split(b"\n")
             yield from lines
-        elif descriptor >= 0 and not _is(descriptor, path):
+            continue
+        newer = _after(path, descriptor) if descriptor >= 0 else -1
+        if newer >= 0:
             os.close(descriptor)
-            descriptor = -1
+            descriptor = newer
         elif not going_on:
             break
         else:
@@ -201,11 +203,32 @@ def _followed(path: str, descriptor: int, follow: Callable[[], bool]) -> Iterato
         os.close(descriptor)
 
 
-def _is(descriptor: int, path: str) -> bool:
+def _after(path: str, descriptor: int) -> int:
+    """Return the file that was begun when the one open as `descriptor` was full, -1 where that is the newest.
+
+    There may have been several rotations since. Of a file that is gone the oldest that is left comes next. Files may be
+    renamed between two looks, so the answer is looked at again.
+    """
+    while True:
+        names = _generations(path)
+        numbers = [_number(name) for name in names]
+        place = numbers.index(os.fstat(descriptor).st_ino) + 1 if os.fstat(descriptor).st_ino in numbers else 0
+        if place >= len(names):
+            return -1
+        try:
+            found = os.open(names[place], os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        if [_number(name) for name in _generations(path)] == numbers and os.fstat(found).st_ino == numbers[place]:
+            return found
+        os.close(found)
+
+
+def _number(path: str) -> int:
     try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+        return os.stat(path).st_ino
     except FileNotFoundError:
-        return False
+        return 0
 
 
 def _filtered(lines: Iterator[bytes], since: bytes, until: bytes) -> Iterator[Entry]:

@@ -15,6 +15,7 @@ descriptor, before anything of the container runs. Runs between clone and exec: 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 
@@ -22,6 +23,8 @@ from mydocker.linux.lookup import magic_link, open_no_links
 
 _MOST_LINKS = 40
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+_REPLACED = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)  # the container has something else there now
 
 Stub = tuple[str, bool]  # path in the container, is it a directory
 
@@ -64,8 +67,11 @@ def take_back(path: str, layer: str) -> None:
     top = os.open(layer, _DIRECTORY)
     try:
         for name in reversed(names):
-            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            try:
                 _remove_empty(top, name)
+            except OSError as err:
+                if err.errno not in _REPLACED:
+                    raise
     finally:
         os.close(top)
     os.unlink(path)
@@ -126,11 +132,13 @@ def _stat(root: int, parts: list[str]) -> os.stat_result | None:
 
 
 def _make(root: int, layer: int, present: list[str], missing: list[str], is_directory: bool) -> None:
+    above = ["/".join(present[:depth]) for depth in range(1, len(present) + 1)]
+    facts = [os.stat(path, dir_fd=root, follow_symlinks=False) for path in above]
     here = os.open(".", _DIRECTORY, dir_fd=layer)
     try:
-        for depth, name in enumerate(present, 1):
-            here = _enter(here, name)
-            _copy_attributes(root, "/".join(present[:depth]), here)
+        for path, each in zip(above, facts, strict=True):
+            here = _enter(here, path.rpartition("/")[2])
+            _copy_attributes(root, path, each, here)
         for name in missing[:-1]:
             here = _enter(here, name)
         # It may be there from an earlier run, hidden by what the container put above it.
@@ -141,6 +149,8 @@ def _make(root: int, layer: int, present: list[str], missing: list[str], is_dire
                 os.close(os.open(missing[-1], os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644, dir_fd=here))
     finally:
         os.close(here)
+    for path, each in zip(above, facts, strict=True):  # once everything in them is made
+        os.utime(path, ns=(each.st_atime_ns, each.st_mtime_ns), dir_fd=layer, follow_symlinks=False)
 
 
 def _enter(parent: int, name: str) -> int:
@@ -152,8 +162,7 @@ def _enter(parent: int, name: str) -> int:
         os.close(parent)
 
 
-def _copy_attributes(root: int, path: str, target: int) -> None:
-    facts = os.stat(path, dir_fd=root, follow_symlinks=False)
+def _copy_attributes(root: int, path: str, facts: os.stat_result, target: int) -> None:
     if os.path.samestat(facts, os.fstat(target)):
         return
     os.fchown(target, facts.st_uid, facts.st_gid)
@@ -165,4 +174,3 @@ def _copy_attributes(root: int, path: str, target: int) -> None:
                 os.setxattr(target, name, os.getxattr(magic_link(source), name))
     finally:
         os.close(source)
-    os.utime(target, ns=(facts.st_atime_ns, facts.st_mtime_ns))
