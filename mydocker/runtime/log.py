@@ -8,6 +8,7 @@ is the format of the Container Runtime Interface (kubernetes: "CRI log format"; 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 
@@ -184,8 +185,8 @@ def _followed(path: str, descriptor: int, follow: Callable[[], bool]) -> Iterato
     rest = b""
     while True:
         going_on = follow()
-        if descriptor < 0 and os.path.exists(path):
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        if descriptor < 0:
+            descriptor = _oldest(path)
         block = os.read(descriptor, _BLOCK) if descriptor >= 0 else b""
         if block:
             *lines, rest = (rest + block).split(b"\n")
@@ -201,6 +202,14 @@ def _followed(path: str, descriptor: int, follow: Callable[[], bool]) -> Iterato
             time.sleep(_FOLLOW_PAUSE)
     if descriptor >= 0:
         os.close(descriptor)
+
+
+def _oldest(path: str) -> int:
+    """Return the file that the log begins with, -1 where there is none yet."""
+    for name in _generations(path):
+        with contextlib.suppress(FileNotFoundError):
+            return os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+    return -1
 
 
 def _after(path: str, descriptor: int) -> int:
