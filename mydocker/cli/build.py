@@ -40,12 +40,25 @@ def build_arguments(parser: ArgumentParser) -> None:
         "--network", default="default", choices=("default", "none", "host"), help="network of RUN (default: the host's)"
     )
     add("--allow", action="append", default=[], metavar="RIGHT", help="allow security.insecure or network.host")
+    _caching_arguments(parser)
+    _telling_arguments(parser)
+
+
+def _caching_arguments(parser: ArgumentParser) -> None:
+    """Declare what decides which steps run, and how many at a time."""
+    add = parser.add_argument
     add("--cache-from", action="append", default=[], metavar="PLACE", help="take results from there too: a directory "
         "(type=local,src=DIR) or a registry (type=registry,ref=NAME)")  # fmt: skip
     add("--cache-to", action="append", default=[], metavar="PLACE", help="put the results there for other machines")
     add("--no-cache", action="store_true", help="run every step")
     add("--no-cache-filter", default="", metavar="STAGE,...", help="run every step of these stages")
     add("-j", "--jobs", type=int, default=0, metavar="N", help="steps at the same time (default: number of cores)")
+    add("--pull", action="store_true", help="fetch base images even when they are here")
+
+
+def _telling_arguments(parser: ArgumentParser) -> None:
+    """Declare what is told of a build, and what it leaves besides its image."""
+    add = parser.add_argument
     add("--explain", action="store_true", help="say for each step why it was run or not")
     add("--dry-run", action="store_true", help="say what would be run and why, and run nothing")
     add("--graph", action="append", default=[], metavar="FILE", help="draw the build: FILE.svg, .html, .dot or .json")
@@ -53,7 +66,6 @@ def build_arguments(parser: ArgumentParser) -> None:
     add("--check", action="store_true", help="check the Dockerfile, and build nothing")
     add("-o", "--output", action="append", default=[], metavar="type=TYPE,dest=PATH", help="write the result as well: "
         "local (a directory), tar, oci or docker (archives)")  # fmt: skip
-    add("--pull", action="store_true", help="fetch base images even when they are here")
     add("--progress", choices=("auto", "rich", "plain", "json"), default="auto", help="how to tell what "
         "happens (default: rich on a terminal, else plain)")  # fmt: skip
     add("--metadata-file", metavar="FILE", help="write the image's digests to FILE, as JSON")

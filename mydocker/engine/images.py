@@ -178,13 +178,14 @@ def usage(engine: Engine) -> tuple[Usage, ...]:
     ended = {each.id for each in _ended(engine)}
     pins = engine.pins([each for each in listed if each.id not in ended], cached=False)
     containers = {each.id: disk_usage(f"{layout.containers}/{each.id}") for each in listed}
-    cache = disk_usage(layout.cache)
+    cache, failed = disk_usage(layout.cache), disk_usage(layout.failures)
     return (
         *usage(engine.images, pins),
         Usage("containers", len(listed), sum(containers.values()), sum(containers[each] for each in ended)),
         Usage("volumes", len(engine.volumes.list()), disk_usage(engine.volumes.directory), 0),
         Usage("build cache", _forget_cache(engine, dry_run=True), cache, cache),
         Usage("cache mounts", len(_names(layout.cache_mounts)), disk_usage(layout.cache_mounts), 0),
+        Usage("failed steps", len(_names(layout.failures)), failed, failed),
     )
 
 

@@ -51,16 +51,7 @@ def test_build_case(case: str, based: tuple[Engine, dict[str, Any]], shared: Pat
     expected = json.loads((source / "expected.json").read_text())
     context = tmp_path / "context"
     description = prepare(source, context)
-    for parent in description.get("parents", []):
-        dockerfile = str(context / parent["file"])
-        engine.build(BuildRequest(str(context), dockerfile, tags=(parent["tag"],), workers=1))
-    request = BuildRequest(
-        str(context),
-        str(context / description["file"]) if "file" in description else None,
-        targets=(description["target"],) if "target" in description else (),
-        build_args=description.get("build_args", {}),
-        workers=1,
-    )
+    request = _request(engine, context, description)
     if not expected["ok"]:
         with pytest.raises(MydockerError):
             engine.build(request)
@@ -73,6 +64,28 @@ def test_build_case(case: str, based: tuple[Engine, dict[str, Any]], shared: Pat
     if case in QUIRKS and problems:
         pytest.xfail(QUIRKS[case])
     assert problems == []
+
+
+def _request(engine: Engine, context: Path, description: dict[str, Any]) -> BuildRequest:
+    """Build what a case stands on, and return the case itself."""
+    for parent in description.get("parents", []):
+        dockerfile = str(context / parent["file"])
+        engine.build(BuildRequest(str(context), dockerfile, tags=(parent["tag"],), workers=1))
+    return BuildRequest(
+        str(context),
+        str(context / description["file"]) if "file" in description else None,
+        targets=(description["target"],) if "target" in description else (),
+        build_args=description.get("build_args", {}),
+        workers=1,
+    )
+
+
+# All cases pass; these few have the most of what could make two builds differ.
+@pytest.mark.parametrize("case", ["conf-ci-pipeline-modified", "fs-tmp-and-mounts", "stage-diamond", "add-archives"])
+def test_a_case_is_reproducible(case: str, based: tuple[Engine, dict[str, Any]], shared: Path, tmp_path: Path) -> None:
+    description = prepare(shared / "corpus/build" / case, tmp_path / "context")
+    request = _request(based[0], tmp_path / "context", description)
+    assert based[0].verify_reproducible(request).hidden == ()
 
 
 def _root(engine: Engine) -> Path:
