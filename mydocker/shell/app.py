@@ -69,15 +69,19 @@ class Shell(cmd2.Cmd):
 
     def work(self) -> int:
         """Ask for lines until the user has had enough; return the status that `exit` was given, else 0."""
-        context = self.context()
-        if os.path.isdir(context.store):
-            self._watch = Watch(context.engine.layout.containers, self._tell, self._refresh)
-            self._watch.start()
+        self._watch_store()
         try:
             return self.cmdloop()
         finally:
             for job in self.jobs.close():
                 self.perror(f"[{job.number}] was asked to end: {job.line}", style=None)
+
+    def _watch_store(self) -> None:
+        """Begin to hear of containers that end, as soon as there is a store."""
+        context = self.context()
+        if self._watch is None and os.path.isdir(context.store):
+            self._watch = Watch(context.engine.layout.containers, self._tell, self._refresh)
+            self._watch.start()
 
     def run_lines(self, lines: Sequence[str], *, keep_going: bool = False) -> int:
         """Run lines up to the first that fails (with `keep_going`: all); return the first status that is not 0."""
@@ -202,6 +206,7 @@ class Shell(cmd2.Cmd):
 
     def pre_prompt(self) -> None:
         """Bring the prompt up to date."""
+        self._watch_store()
         self.prompt = self._prompt()
 
     def _prompt(self) -> str:

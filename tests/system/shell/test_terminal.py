@@ -81,6 +81,20 @@ def test_the_prompt_counts_what_runs_and_tells_what_has_ended(mydocker: CommandL
     assert shell.leaves("exit 7") == 7
 
 
+def test_a_store_that_the_shell_made_is_watched_too(
+    mydocker: CommandLine, typist: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(mydocker.env, "MYDOCKER_ROOT", str(mydocker.root.parent / "another"))
+    shell = typist()
+    shell.sees(_IDLE)
+    shell.enters("buildBase")
+    shell.sees(_IDLE)
+    shell.enters("run -d --rm -name short base sleep 2")
+    shell.sees(_BUSY)
+    shell.sees(r"container short has ended \(0\)")
+    assert shell.leaves() == 0
+
+
 def test_a_terminal_is_handed_over_and_taken_back(mydocker: CommandLine, typist: Opener) -> None:
     shell = typist()
     shell.sees(_IDLE)
