@@ -29,7 +29,6 @@ _DOCKERS = {
     "container": "ps",
     "system": "df",
     "info": "df",
-    "version": "--version",
     "builder": "build",
     "buildx": "build",
     "compose": "shell",
