@@ -10,7 +10,7 @@ import errno
 import os
 
 from mydocker.errors import NetworkError
-from mydocker.network import addresses, filters, netlink
+from mydocker.network import addresses, filters, messages, netlink
 from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def ensure(definition: Definition, link: netlink.Netlink) -> Bridge:
         _settings(definition)
         link.send(*_addresses(definition, number, link))
         unfiltered = _filter(definition)
-        link.send(netlink.switch_on(number))
+        link.send(messages.switch_on(number))
     except OSError as err:
         remove(definition, link)
         raise unusable(f"cannot make the bridge of {definition.name}", err) from err
@@ -54,11 +54,11 @@ def ensure(definition: Definition, link: netlink.Netlink) -> Bridge:
     return Bridge(number, unfiltered)
 
 
-def _addresses(definition: Definition, number: int, link: netlink.Netlink) -> list[tuple[int, int, bytes]]:
+def _addresses(definition: Definition, number: int, link: netlink.Netlink) -> list[messages.Message]:
     """Return the messages that give the bridge its addresses; ifconfig(8) shows IPv4's under the network's name."""
     label = definition.name if _may_be_name(definition.name, link) else ""
     return [
-        netlink.add_address(number, each.show(each.gateway), each.subnet.length, broadcast(each.subnet),
+        messages.add_address(number, each.show(each.gateway), each.subnet.length, broadcast(each.subnet),
                             label if each.bits == 32 else "")
         for each in definition.ranges
     ]  # fmt: skip
@@ -86,15 +86,15 @@ def remove(definition: Definition, link: netlink.Netlink) -> None:
     filters.remove(definition)
     number = link.index(definition.bridge)
     if number:
-        link.send(netlink.delete_link(number))
+        link.send(messages.delete_link(number))
 
 
 def host_subnets(link: netlink.Netlink) -> list[tuple[addresses.Subnet, str]]:
     """Return what the host's routes use, each with a description."""
     found = []
     for route in netlink.routes(link):
-        bits = len(route.destination) * 8
-        subnet = addresses.Subnet(int.from_bytes(route.destination, "big"), route.length, bits)
+        number, bits = addresses.parse(route.destination)
+        subnet = addresses.Subnet(number, route.length, bits)
         found.append((subnet, f"a route of the host through {_name(route.link)}"))
     return found
 
@@ -144,7 +144,7 @@ def _also_by_name(definition: Definition, link: netlink.Netlink, number: int) ->
     """Let the bridge answer to the network's name as well, where nothing else on the host does (`ifconfig NAME`)."""
     if _may_be_name(definition.name, link):
         try:
-            link.send(netlink.second_name(number, definition.name))
+            link.send(messages.second_name(number, definition.name))
         except OSError as err:
             if err.errno != errno.EEXIST:  # taken meanwhile
                 raise

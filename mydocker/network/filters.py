@@ -11,12 +11,13 @@ from __future__ import annotations
 import errno
 
 from mydocker.network import addresses, netlink, nftables
-from mydocker.network.nftables import DROP, NAMES_LENGTH, Message, Table
+from mydocker.network.nftables import DROP, NAMES_LENGTH, Table
 from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mydocker.network.definition import Definition
     from mydocker.network.leases import Endpoint
+    from mydocker.network.messages import Message
 
 _ALL_BRIDGES = "mdk-"
 _FILTER, _SOURCE_NAT = 0, 100  # linux/netfilter_ipv4.h: NF_IP_PRI_*

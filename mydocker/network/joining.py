@@ -10,7 +10,7 @@ import errno
 from contextlib import suppress
 
 from mydocker.errors import NotFound
-from mydocker.network import bridges, filters, netlink
+from mydocker.network import bridges, filters, messages, netlink
 from mydocker.network.folder import Folder, folders
 from mydocker.values import TYPE_CHECKING, NamedTuple
 
@@ -53,16 +53,16 @@ def _connect(
 ) -> None:
     filters.admit(definition, endpoint)
     pair = (endpoint.device, bridge, endpoint.interface, endpoint.mac, definition.mtu, namespace)
-    link.send(netlink.new_pair(*pair))
+    link.send(messages.new_pair(*pair))
     with netlink.inside(namespace):
         within = netlink.Netlink()
     with within:
         number = within.index(endpoint.interface)
         addresses = (endpoint.address, endpoint.address6)
         within.send(
-            netlink.switch_on(number),
+            messages.switch_on(number),
             *(
-                netlink.add_address(number, address, each.subnet.length, bridges.broadcast(each.subnet))
+                messages.add_address(number, address, each.subnet.length, bridges.broadcast(each.subnet))
                 for address, each in zip(addresses, definition.ranges, strict=False)
             ),
         )
@@ -73,22 +73,22 @@ def _name(within: netlink.Netlink, number: int, place: int) -> None:
     """Let the link answer to `eth0` as well, to eth1, ... on further networks."""
     while within.index(f"eth{place}"):
         place += 1
-    within.send(netlink.second_name(number, f"eth{place}"))
+    within.send(messages.second_name(number, f"eth{place}"))
 
 
 def route(joined: list[Joined], namespace: int) -> None:
     """Send what goes elsewhere through the first network that has a way out, in each family."""
-    messages = []
+    wanted = []
     ranges = [each for one in joined if not one.network.internal for each in one.network.ranges]
     for bits in (32, 128):
         found = next((each for each in ranges if each.bits == bits), None)
         if found is not None:
-            messages.append(netlink.default_route(found.show(found.gateway)))
-    if messages:
+            wanted.append(messages.default_route(found.show(found.gateway)))
+    if wanted:
         with netlink.inside(namespace):
             within = netlink.Netlink()
         with within:
-            within.send(*messages)
+            within.send(*wanted)
 
 
 def leave(folder: Folder, container: str) -> bool:
@@ -108,7 +108,7 @@ def _remove_link(endpoint: Endpoint, link: netlink.Netlink) -> None:
     number = link.index(endpoint.device)
     if number:
         try:
-            link.send(netlink.delete_link(number))
+            link.send(messages.delete_link(number))
         except OSError as err:
             if err.errno != errno.ENODEV:  # its namespace ended at this very moment
                 raise

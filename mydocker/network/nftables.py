@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import struct
 
-from mydocker.network.netlink import ACK, CREATE, EXCLUSIVE
+from mydocker.network.messages import ACK, CREATE, EXCLUSIVE, Message, attribute, nested, text
 from mydocker.values import NamedTuple
-
-Message = tuple[int, int, bytes]
 
 INET, BRIDGE = 1, 7  # linux/netfilter.h: NFPROTO_*
 PREROUTING, FORWARD, POSTROUTING = 0, 2, 4
@@ -26,24 +24,12 @@ _PROTOCOL, _IN, _OUT, _FAMILY, _TRANSPORT = 1, 6, 7, 15, 16  # NFT_META_*
 _REGISTER, _REGISTER32 = 1, 8  # 16 bytes; the same again as registers of 4 bytes
 
 
-def _attribute(kind: int, content: bytes) -> bytes:
-    return struct.pack("HH", len(content) + 4, kind) + content + b"\0" * (-len(content) % 4)
-
-
-def _nested(kind: int, *content: bytes) -> bytes:
-    return _attribute(kind | 0x8000, b"".join(content))
-
-
 def _number(kind: int, value: int) -> bytes:
-    return _attribute(kind, struct.pack("!I", value & 0xFFFFFFFF))
-
-
-def _text(kind: int, value: str) -> bytes:
-    return _attribute(kind, value.encode() + b"\0")
+    return attribute(kind, struct.pack("!I", value & 0xFFFFFFFF))
 
 
 def _value(kind: int, value: bytes) -> bytes:
-    return _nested(kind, _attribute(1, value))
+    return nested(kind, attribute(1, value))
 
 
 def _message(kind: int, flags: int, family: int, body: bytes) -> Message:
@@ -64,27 +50,27 @@ class Table(NamedTuple):
 
     def new(self) -> Message:
         """Make the table; one that exists is fine."""
-        return _message(_NEWTABLE, CREATE, self.family, _text(1, self.name))
+        return _message(_NEWTABLE, CREATE, self.family, text(1, self.name))
 
     def delete(self) -> Message:
         """Remove the table with everything in it."""
-        return _message(_DELTABLE, 0, self.family, _text(1, self.name))
+        return _message(_DELTABLE, 0, self.family, text(1, self.name))
 
     def chain(self, name: str, kind: str, hook: int, priority: int) -> Message:
         """Make a chain of `kind` (filter, nat) that packets go through at a hook."""
-        place = _nested(4, _number(1, hook), _number(2, priority))
-        body = _text(1, self.name) + _text(3, name) + place + _number(5, ACCEPT) + _text(7, kind)
+        place = nested(4, _number(1, hook), _number(2, priority))
+        body = text(1, self.name) + text(3, name) + place + _number(5, ACCEPT) + text(7, kind)
         return _message(_NEWCHAIN, CREATE, self.family, body)
 
     def rule(self, chain: str, *expressions: bytes) -> Message:
         """Append a rule."""
-        body = _text(1, self.name) + _text(2, chain) + _nested(4, *expressions)
+        body = text(1, self.name) + text(2, chain) + nested(4, *expressions)
         return _message(_NEWRULE, CREATE | _APPEND, self.family, body)
 
     def set(self, name: str, number: int, key_type: int, key_length: int) -> Message:
         """Make a set; `number` names it within the transaction, `key_type` tells nft(8) how to show it."""
         key = _number(4, key_type) + _number(5, key_length)
-        body = _text(1, self.name) + _text(2, name) + _number(3, 0) + key + _number(10, number)
+        body = text(1, self.name) + text(2, name) + _number(3, 0) + key + _number(10, number)
         return _message(_NEWSET, CREATE | EXCLUSIVE, self.family, body)
 
     def add(self, name: str, *keys: bytes) -> Message:
@@ -96,12 +82,12 @@ class Table(NamedTuple):
         return self._elements(_DELELEMENT, 0, name, keys)
 
     def _elements(self, kind: int, flags: int, name: str, keys: tuple[bytes, ...]) -> Message:
-        elements = _nested(3, *(_nested(1, _value(1, key)) for key in keys))
-        return _message(kind, flags, self.family, _text(1, self.name) + _text(2, name) + elements)
+        elements = nested(3, *(nested(1, _value(1, key)) for key in keys))
+        return _message(kind, flags, self.family, text(1, self.name) + text(2, name) + elements)
 
 
 def _expression(name: str, *content: bytes) -> bytes:
-    return _nested(1, _text(1, name), _nested(2, *content))
+    return nested(1, text(1, name), nested(2, *content))
 
 
 def _compare(value: bytes, *, equal: bool = True) -> bytes:
@@ -162,7 +148,7 @@ def field(base: int, offset: int, value: bytes) -> bytes:
 def unknown(name: str, base: int, offset: int, length: int) -> bytes:
     """Match when the link it came through and these bytes of the packet are together no key of the set `name`."""
     second = _payload(base, offset, length, _REGISTER32 + NAMES_LENGTH // 4)
-    lookup = _expression("lookup", _text(1, name), _number(2, _REGISTER), _number(5, 1))
+    lookup = _expression("lookup", text(1, name), _number(2, _REGISTER), _number(5, 1))
     return _meta(_IN) + second + lookup
 
 
@@ -174,7 +160,7 @@ def unanswered() -> bytes:
 
 def verdict(code: int) -> bytes:
     """End: drop or accept."""
-    return _expression("immediate", _number(1, 0), _nested(2, _nested(2, _number(1, code))))
+    return _expression("immediate", _number(1, 0), nested(2, nested(2, _number(1, code))))
 
 
 def masquerade() -> bytes:
