@@ -11,10 +11,14 @@
     def task_release():
         return pipeline.save("app:1.0", "out/app.tar", task_dep=["check"])
 
+    def task_publish():
+        return pipeline.push("app:1.0", "registry.example/team/app:1.0", task_dep=["check"])
+
 Each function returns a task as a dict (doit: "Tasks"); keyword arguments that it does not know are put into the dict as
 they are (`task_dep`, `file_dep`, `name`, `doc` ...). A task is up to date when doing it again would change nothing: an
-image, when each of its steps would be found in the cache and its name still means the result; a run or an archive, when
-the image that it was made with is still the one of that name. So no `file_dep` has to be listed for a build context.
+image, when each of its steps would be found in the cache and they give what its name means; a run, when the image and
+the command are those of the last time; an archive, when it is still as it was written, of the image of that name; a
+push, when the registry still has that image under that name. So no `file_dep` has to be listed for a build context.
 
 Values for `getargs`: an image's task has `image` (its id), `digest` (its manifest's) and `name`.
 """
@@ -29,7 +33,9 @@ from doit.tools import config_changed
 
 from mydocker.build.request import BuildRequest
 from mydocker.engine import Engine
-from mydocker.errors import BuildFailed, MydockerError, NotFound
+from mydocker.errors import BuildFailed, MydockerError, NotFound, RegistryError
+from mydocker.image.digest import Digest
+from mydocker.image.reference import Reference
 
 Task = dict[str, Any]
 Values = Mapping[str, Any]
@@ -76,7 +82,7 @@ def image(
 
     return {
         "actions": [make],
-        "uptodate": [_same_image(name, root), _nothing_to_run(request, root)],
+        "uptodate": [_same_image(name, root), _same_result(request, root)],
         "clean": [_remover(name, root)],
         "doc": f"build the image {name}",
         **task,
@@ -102,7 +108,7 @@ def run(
 
     return {
         "actions": [execute],
-        "uptodate": [_same_image(name, root)],
+        "uptodate": [_same_image(name, root), config_changed({"command": words, "volumes": tuple(volumes)})],
         "doc": f"run {' '.join(words) or 'its command'} in the image {name}",
         **task,
     }
@@ -124,14 +130,44 @@ def save(
         os.makedirs(os.path.dirname(os.path.abspath(output)), exist_ok=True)
         engine = _engine(root)
         engine.save_images([name], output, form, compression)
-        return {"image": str(engine.images.resolve(name).id)}
+        return {"image": str(engine.images.resolve(name).id), "file": _stamp(output)}
 
     return {
         "actions": [write],
         "targets": [output],
-        "uptodate": [_same_image(name, root), config_changed({"form": form, "compression": compression})],
+        "uptodate": [
+            _same_image(name, root),
+            lambda task, values: values.get("file") == _stamp(output),
+            config_changed({"form": form, "compression": compression}),
+        ],
         "clean": True,
         "doc": f"save the image {name} as {output}",
+        **task,
+    }
+
+
+def push(name: str, destination: str = "", /, *, root: str | None = None, **task: Any) -> Task:
+    """Return the task that sends the image `name` to a registry, as `destination` (default: the same name)."""
+    from mydocker.image import registry
+
+    reference = Reference.parse(destination or name)
+
+    def send() -> dict[str, str]:
+        store = _engine(root).images
+        found = store.resolve(name)
+        return {"image": str(found.id), "pushed": str(registry.push(store, found, reference, os.environ))}
+
+    def is_there(task: Any, values: Values) -> bool:
+        try:
+            with registry.connect(_engine(root).images, reference, os.environ) as remote:
+                return values.get("pushed") == Digest.of(remote.document())
+        except RegistryError:
+            return False  # gone, or not to be reached: that is told when the task runs
+
+    return {
+        "actions": [send],
+        "uptodate": [_same_image(name, root), is_there],
+        "doc": f"push the image {name} to {reference.familiar}",
         **task,
     }
 
@@ -160,25 +196,32 @@ def _same_image(name: str, root: str | None) -> Callable[[Any, Values], bool]:
     return check
 
 
-def _nothing_to_run(request: BuildRequest, root: str | None) -> Callable[[], bool]:
-    """Return the check that a build would find every step in the cache."""
+def _same_result(request: BuildRequest, root: str | None) -> Callable[[Any, Values], bool]:
+    """Return the check that a build would find every step in the cache, and give the image that the last one gave."""
 
-    def check() -> bool:
+    def check(task: Any, values: Values) -> bool:
         try:
-            foreseen = _engine(root).build(request._replace(dry_run=True))
+            foreseen = _engine(root).build(request._replace(dry_run=True)).foreseen
         except MydockerError:
             return False  # what is wrong is told when the task runs
-        return all(step.outcome == "hit" for step in foreseen.steps)
+        return bool(foreseen) and values.get("image") == str(foreseen[-1])
 
     return check
+
+
+def _stamp(path: str) -> str:
+    """Return what changes when a file is written or replaced; empty where there is none."""
+    try:
+        facts = os.stat(path)
+    except FileNotFoundError:
+        return ""
+    return f"{facts.st_ino} {facts.st_size} {facts.st_mtime_ns}"
 
 
 def _remover(name: str, root: str | None) -> Callable[[], None]:
     """Return the action of `doit clean`: take the name away; what nothing needs any more goes with the next prune."""
 
     def remove() -> None:
-        from mydocker.image.reference import Reference
-
         try:
             _engine(root).images.untag(Reference.parse(name))
         except NotFound:

@@ -18,6 +18,7 @@ from mydocker.dockerfile import parse_cached
 from mydocker.dockerfile.lint.finding import INFO
 from mydocker.errors import BuildFailed, NotFound
 from mydocker.events import BuildPlanned, Notice
+from mydocker.image.digest import Digest
 from mydocker.image.reference import Reference
 from mydocker.values import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from mydocker.build.sharing.exchange import Imports
     from mydocker.dockerfile.cache import Cached
     from mydocker.events import Reporter
-    from mydocker.image.config import History
+    from mydocker.image.config import History, ImageConfig
     from mydocker.image.image import Image
     from mydocker.image.store import ImageStore
 
@@ -93,7 +94,8 @@ def _build(
             from mydocker.build.sharing.exchange import give
 
             give(executor.results(), request.cache_to, store, environ)
-        return BuildResult(images, executor.outcomes(), plan.warnings, plan.skipped)
+        foreseen = _foreseen(plan, executor) if request.dry_run else ()
+        return BuildResult(images, executor.outcomes(), plan.warnings, plan.skipped, foreseen)
 
 
 def _imports(
@@ -199,13 +201,23 @@ def _images(
     images = []
     with store.holding():
         for number, target in enumerate(plan.targets):
-            layers = executor.stack(target.ground)
-            config = target.config._replace(
-                diff_ids=tuple(layer.diff_id for layer in layers), history=_history(target, executor)
-            )
             names = references if number == len(plan.targets) - 1 else []
-            images.append(store.add(config, layers, names, base=target.base, built=now))
+            layers = executor.stack(target.ground)
+            images.append(store.add(_config(target, executor), layers, names, base=target.base, built=now))
     return tuple(images)
+
+
+def _config(target: Target, executor: Executor) -> ImageConfig:
+    """Return the config of a target's image; its steps have to be settled."""
+    diff_ids = tuple(layer.diff_id for layer in executor.stack(target.ground))
+    return target.config._replace(diff_ids=diff_ids, history=_history(target, executor))
+
+
+def _foreseen(plan: Plan, executor: Executor) -> tuple[Digest, ...]:
+    """Return the ids of the images that a build would give now, where no step would run; nothing where one would."""
+    if any(step.outcome != "hit" for step in executor.outcomes()):
+        return ()
+    return tuple(Digest.of(_config(target, executor).encode()) for target in plan.targets)
 
 
 def _history(target: Target, executor: Executor) -> tuple[History, ...]:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from mydocker.build.sharing.place import CachePlace
+    from mydocker.image.digest import Digest
     from mydocker.image.image import Image
 
 _OUTPUTS = ("image", "local", "tar", "oci", "docker")
@@ -109,13 +110,15 @@ class StepOutcome(NamedTuple):
 class BuildResult(NamedTuple):
     """What a build gave: an image for each target in the order asked for, and what became of each step.
 
-    `skipped` counts the steps of stages that no target needs.
+    `skipped` counts the steps of stages that no target needs. A dry run in which every step would be found has no
+    images, but in `foreseen` the ids that they would have.
     """
 
     images: tuple[Image, ...]
     steps: tuple[StepOutcome, ...]
     warnings: tuple[str, ...] = ()
     skipped: int = 0
+    foreseen: tuple[Digest, ...] = ()
 
     @property
     def image(self) -> Image:
