@@ -18,6 +18,7 @@ from mydocker.image.catalogue import REF_NAME
 from mydocker.image.digest import Digest
 from mydocker.image.entry import BLOCK_SIZE, END, FILE, Entry, encode, padding
 from mydocker.image.manifest import OCI_CONFIG, OCI_MANIFEST, Descriptor, Index, Manifest
+from mydocker.image.pipes import Feeder
 from mydocker.image.target import writing
 from mydocker.linux import files
 
@@ -138,9 +139,10 @@ class _TarFile:
                 self._copy(fd, name_of(layer.blob.digest), layer.blob.size)
                 return layer.blob
             chunks = recompress.converted(fd, compression, store.limits)
-            if self._seekable:
-                return self._stream(chunks, compression, name_of)
-            return self._spool(chunks, compression, name_of)
+            written = (self._stream if self._seekable else self._spool)(chunks, compression, name_of)
+            if compression == "none" and written.digest.hex != layer.diff_id.hex:
+                raise StoreError(f"save the layer {layer.blob.digest}", "its blob is damaged", "run `mydocker fsck`")
+            return written
         finally:
             os.close(fd)
 
@@ -168,10 +170,11 @@ class _TarFile:
         self._write(bytes(BLOCK_SIZE))
         running = hashlib.sha256()
         size = 0
-        for chunk in chunks:
-            running.update(chunk)
-            self._write(chunk)
-            size += len(chunk)
+        with Feeder(running.update) as hashing:
+            for chunk in chunks:
+                hashing.put(chunk)
+                self._write(chunk)
+                size += len(chunk)
         digest = Digest.of_hash(running)
         header = _header(name_of(digest), size)
         if len(header) != BLOCK_SIZE:
@@ -187,9 +190,9 @@ class _TarFile:
             fd = os.open(f"{place}/layer", os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             try:
                 running = hashlib.sha256()
-                with open(fd, "wb", closefd=False) as file:
+                with open(fd, "wb", closefd=False) as file, Feeder(running.update) as hashing:
                     for chunk in chunks:
-                        running.update(chunk)
+                        hashing.put(chunk)
                         file.write(chunk)
                 digest, size = Digest.of_hash(running), os.fstat(fd).st_size
                 self._copy(fd, name_of(digest), size)

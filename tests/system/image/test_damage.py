@@ -225,3 +225,16 @@ def test_command_tells_and_says_by_its_status(store: ImageStore, image: Image) -
     assert (told.returncode, "(removed)" in told.stdout, "(unlisted)" in told.stdout) == (0, True, True)
     told = subprocess.run(command, capture_output=True, text=True)
     assert (told.returncode, told.stdout.splitlines()[-1][-10:]) == (0, "0 problems")
+
+
+def test_a_damaged_layer_is_not_saved(store: ImageStore, image: Image, tmp_path: Path) -> None:
+    """Whole zstd of another content: only the diff ID tells."""
+    blob = Path(store.blobs.path(image.layers[0].blob.digest))
+    size = blob.stat().st_size
+    wrong = subprocess.run(["zstd", "-c"], input=bytes(5000), capture_output=True, check=True).stdout
+    # A skippable frame (RFC 8878, 3.1.2) fills it up to the size that the manifest says.
+    rest = size - len(wrong) - 8
+    blob.write_bytes(wrong + b"\x50\x2a\x4d\x18" + rest.to_bytes(4, "little") + bytes(rest))
+    with pytest.raises(StoreError, match="damaged"):
+        store.save(str(tmp_path / "saved.tar"), ["museum"])
+    assert not (tmp_path / "saved.tar").exists()
