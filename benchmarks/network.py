@@ -95,6 +95,7 @@ def _ip(words: str) -> None:
 
 def _serve() -> None:
     """Be the container: a sink for bytes, an echo for short connections, a holder of idle ones."""
+    os.setsid()
     namespaces.unshare(namespaces.CLONE_NEWNET)
     for port, talk in ((_SINK, _swallow), (_ECHO, _echo), (_ECHO, _echo)):
         listener = _listen(port)
@@ -163,8 +164,10 @@ def _docker(stack: ExitStack) -> Way:
     for port in (_SINK, _ECHO, _HOLD):
         words = [_PROXY, "-proto", "tcp", "-host-ip", _HOST, "-host-port", str(port + 1000),
                  "-container-ip", _CONTAINER, "-container-port", str(port)]  # fmt: skip
-        # It tells on descriptor 3 how its start went.
-        process = subprocess.Popen(["sh", "-c", 'exec "$@" 3>/dev/null 2>/dev/null', "sh", *words])
+        # It tells on descriptor 3 how its start went. A session of its own, as under dockerd and as our service has:
+        # on a busy machine the kernel shares processors between sessions (sched(7), autogroup).
+        start = ["sh", "-c", 'exec "$@" 3>/dev/null 2>/dev/null', "sh", *words]
+        process = subprocess.Popen(start, start_new_session=True)
         stack.callback(process.wait)
         stack.callback(process.terminate)
         started.append(process.pid)
