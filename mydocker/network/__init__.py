@@ -1,4 +1,7 @@
-"""Networks: bridges, addresses, names, forwarded ports. pyroute2 lives in this room alone.
+"""Networks: bridges, addresses, names, and ports of the host that lead into containers.
 
-The room is empty as yet: containers have the host's network, another container's, or none.
+* `networks`, `bridges`, `leases`, `joining`: what networks there are, and who is on them; pyroute2 lives in `netlink`
+  alone.
+* `resolver`, `answers`: names.
+* `ports`, `publishing`, `portmap*`: what is forwarded, by which service; `forward_*`: how its workers move the bytes.
 """

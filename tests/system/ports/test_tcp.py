@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import struct
+import subprocess
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -176,6 +177,20 @@ def test_many_idle_connections_cost_little_and_all_work(machine: Machine) -> Non
     for number, client in enumerate(clients):
         client.send(str(number).encode())
     assert all(client.recv(10) == str(number).encode() for number, client in enumerate(clients))
+
+
+def test_clients_beyond_the_limit_of_descriptors_wait_for_their_turn(machine: Machine) -> None:
+    machine.serve(7001, lambda client: client.sendall(b"+" + client.recv(1)))
+    words = machine.enter("prlimit", "--nofile=400:400", *machine.words("portmap", "start", "-d"))
+    subprocess.run(words, env=machine.env, check=True, stdout=subprocess.DEVNULL)
+    machine("portmap", "forward", "-p", "8080:127.0.0.1:7001")
+    clients = [machine.connect(8080) for _ in range(150)]  # one worker has room for seventy
+    assert eventually(lambda: 60 < sum(connections(machine)) < 80)
+    for client in clients:
+        client.send(b"x")
+    for client in clients:
+        assert read_all(client) == b"+x"
+        client.close()
 
 
 def connections(machine: Machine) -> list[int]:
