@@ -107,5 +107,4 @@ class Ports:
 
 def _forwarded(entry: dict[str, Any]) -> Forwarded:
     loads = tuple(Load(server.pop("open"), server.pop("healthy")) for server in entry["servers"])
-    del entry["open"]
     return Forwarded(decode_mapping(entry), True, loads)

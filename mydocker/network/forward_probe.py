@@ -69,7 +69,7 @@ class Probe:
                 return
             self._socket.close()
         self._socket = None
-        self._target.well = False
+        self._target.judge(False, self._loop.now)
 
     def handle(self, mask: int) -> None:
         """Hear how it went."""
@@ -84,7 +84,7 @@ class Probe:
         """Judge the target, unless that was done already."""
         if self._socket is not None:
             self._close()
-            self._target.well = well
+            self._target.judge(well, self._loop.now)
 
     def _close(self) -> None:
         assert self._socket is not None

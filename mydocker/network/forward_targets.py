@@ -58,9 +58,10 @@ class Target:
     """One server: its addresses in the order in which they are tried, and the namespace in which they hold.
 
     `open` connections count for least-connections; a target that is not `well` is passed over while another one is.
+    `judged` is when that was last found out, in seconds of the monotonic clock, which all processes share.
     """
 
-    __slots__ = ("addresses", "key", "namespace", "open", "well")
+    __slots__ = ("addresses", "judged", "key", "namespace", "open", "well")
 
     def __init__(self, key: str, addresses: tuple[Address, ...], namespace: int = OURS) -> None:
         self.key = key
@@ -68,6 +69,11 @@ class Target:
         self.namespace = namespace
         self.open = 0
         self.well = True
+        self.judged = 0.0
+
+    def judge(self, well: bool, now: float) -> None:
+        """Learn whether connections reach it."""
+        self.well, self.judged = well, now
 
 
 class Balance:

@@ -103,7 +103,7 @@ class Connection:
         self.connecting = False
         del self.forward.dialing[self]
         if self.target is not None:
-            self.target.well = True
+            self.target.judge(True, self.forward.room.loop.now)
         self._tried = self._addresses = ()
         self.inward.writable = self.outward.writable = True
         self.inward.pump()
@@ -115,7 +115,7 @@ class Connection:
         self.forward.dialing.pop(self, None)
         self._close_server()
         if self.target is not None and not self._addresses:
-            self.target.well = False
+            self.target.judge(False, self.forward.room.loop.now)
         self.dial()
 
     def _leave_target(self) -> None:
@@ -162,7 +162,7 @@ class Connection:
 
 
 class TcpForward:
-    """A forwarded TCP port: takes connections of `listener` (a listening socket's descriptor, which it owns)."""
+    """A forwarded TCP port: takes the connections of `listener`, a descriptor that it owns (-1: none)."""
 
     def __init__(self, room: Room, listener: int, balance: Balance) -> None:
         self.room = room
@@ -171,6 +171,11 @@ class TcpForward:
         self.connections: set[Connection] = set()
         self.dialing: dict[Connection, float] = {}  # in the order of their deadlines
         self.broken: dict[Connection, tuple[int, float]] = {}  # the end to be reset, and when at the latest
+        self.listen()
+
+    def resume(self, listener: int) -> None:
+        """Take connections again, after `stop`."""
+        self.listener = listener
         self.listen()
 
     def listen(self) -> None:
@@ -228,7 +233,10 @@ class TcpForward:
         self.room.leave()
 
     def stop(self) -> None:
-        """Take no more connections; those that there are go on. Whoever waits in the queue is reset by the kernel."""
+        """Take no more connections; those that there are go on, and those that wait are left to other processes.
+
+        When the last process that has the listener closes it, the kernel resets whoever waits.
+        """
         if self.listener >= 0:
             self.room.waiting.discard(self)
             self.room.loop.pause(self.listener)

@@ -53,7 +53,7 @@ class Session:
             except BlockingIOError:
                 return
             except OSError:  # an ICMP error: nobody listens there
-                self.target.well = False
+                self.target.judge(False, self.used)
                 self.forward.end(self)
                 return
             self.forward.answer(data, self.client)
@@ -66,7 +66,7 @@ class Session:
         except BlockingIOError:
             return
         except OSError:
-            self.target.well = False
+            self.target.judge(False, self.used)
             self.forward.end(self)
 
 

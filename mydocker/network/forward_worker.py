@@ -3,11 +3,12 @@
 Messages come over a SOCK_SEQPACKET pair, one JSON object each, with descriptors beside them:
 
     {"do": "set", "key": "tcp/8080/0.0.0.0", "policy": "round-robin", "listener": true, "targets": [
-        {"key": "...", "port": 80, "addresses": ["10.72.0.2"], "namespace": true}]}
-                         the descriptors: the listener if there is one, then a namespace for each target that has one
+        {"key": "...", "port": 80, "addresses": ["10.72.0.2"], "namespace": true}], "listen": true, "grace": 10}
+                         the descriptors: the listener if there is one, then a namespace for each target that has one;
+                         without `listen`, no more connections are taken; those to other targets are cut after `grace`
     {"do": "end", "key": ..., "grace": 10}       take no more; cut what is left after so many seconds; answered by {}
     {"do": "count", "keys": [...]}               answered by the number of connections, also those of ended ports:
-                         {"open": 5, "forwards": {"KEY": {"open": 3, "targets": {"KEY": [open, well]}}}}
+                         {"open": 5, "forwards": {"KEY": {"TARGET'S KEY": [open, well, judged]}}}
 
 The pair's end is the worker's end: it never outlives the service.
 """
@@ -67,7 +68,9 @@ class Worker:
         self._loop.run()
 
     def _balances(self) -> Iterator[Balance]:
-        return (forward.balance for forward in self._forwards.values() if isinstance(forward, TcpForward))
+        for forward in self._forwards.values():
+            if isinstance(forward, TcpForward) and forward.listener >= 0:
+                yield forward.balance
 
     def handle(self, mask: int) -> None:
         """Take an order."""
@@ -93,22 +96,25 @@ class Worker:
         targets = [_target(each, descriptors.pop(0) if each["namespace"] else OURS) for each in message["targets"]]
         forward = self._forwards.get(key)
         if forward is None:
-            balance = Balance()
-            forward = self._forwards[key] = self._make(key, listener, balance)
+            forward = self._forwards[key] = self._make(key, listener)
+        elif isinstance(forward, TcpForward) and listener >= 0:
+            forward.resume(listener)
+        elif isinstance(forward, TcpForward) and not message["listen"]:
+            forward.stop()
         forward.balance.policy = message["policy"]
         gone = forward.balance.replace(targets)
         for target in targets:
             if target not in forward.balance.targets:  # known already: that one keeps its own descriptor
                 self._let_go(target)
-        if len(targets) > 1:
+        if len(targets) > 1 and message["listen"]:
             self._loop.watch(self._prober.look)
         if gone:
             self._retire_targets(forward, gone, message["grace"])
 
-    def _make(self, key: str, listener: int, balance: Balance) -> Forward:
+    def _make(self, key: str, listener: int) -> Forward:
         if key.startswith("udp"):
-            return UdpForward(self.room, _socket.socket(fileno=listener), balance)
-        return TcpForward(self.room, listener, balance)
+            return UdpForward(self.room, _socket.socket(fileno=listener), Balance())
+        return TcpForward(self.room, listener, Balance())
 
     def _retire(self, forward: Forward, grace: float) -> None:
         """Take no more; what is open goes on for `grace` seconds."""
@@ -164,9 +170,8 @@ def address(text: str, port: int) -> Address:
     return Address(_socket.AF_INET6 if ":" in text else _socket.AF_INET, (text, port))
 
 
-def _count(forward: Forward) -> dict[str, Any]:
-    targets = {target.key: [target.open, target.well] for target in forward.balance.targets}
-    return {"open": len(forward.connections), "targets": targets}
+def _count(forward: Forward) -> dict[str, tuple[int, bool, float]]:
+    return {target.key: (target.open, target.well, target.judged) for target in forward.balance.targets}
 
 
 def receive(channel: _socket.socket) -> tuple[dict[str, Any] | None, list[int]]:

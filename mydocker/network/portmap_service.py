@@ -18,7 +18,7 @@ from mydocker.network.portmap import Folder, Mapping, Server, State, encode_mapp
 from mydocker.network.portmap_binding import bind
 from mydocker.network.portmap_control import Control
 from mydocker.network.portmap_residents import Residents
-from mydocker.network.portmap_workers import Order, Workers
+from mydocker.network.portmap_workers import Count, Order, Workers
 from mydocker.network.ports import Publish
 from mydocker.values import TYPE_CHECKING, NamedTuple
 
@@ -223,13 +223,12 @@ class Service:
         counts = self._workers.count()
         answer = []
         for key, mapping in self._mappings.items():
-            count = counts.get(key, {"open": 0, "targets": {}})
+            found = [counts.get((key, server.key), Count()) for server in mapping.servers]
             servers = [
-                {**entry, "open": count["targets"].get(server.key, (0, True))[0],
-                 "healthy": count["targets"].get(server.key, (0, True))[1]}
-                for server, entry in zip(mapping.servers, encode_mapping(mapping)["servers"], strict=True)
-            ]  # fmt: skip
-            answer.append({**encode_mapping(mapping), "servers": servers, "open": count["open"]})
+                {**entry, "open": count.open, "healthy": count.well}
+                for entry, count in zip(encode_mapping(mapping)["servers"], found, strict=True)
+            ]
+            answer.append({**encode_mapping(mapping), "servers": servers})
         return answer
 
     def _stay(self, request: dict[str, Any]) -> object:

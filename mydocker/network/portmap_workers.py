@@ -39,6 +39,19 @@ class Order(NamedTuple):
     servers: tuple[tuple[tuple[str, ...], int], ...]
 
 
+class Count(NamedTuple):
+    """The open connections to a server, and whether it answered when that was tried last (monotonic seconds)."""
+
+    open: int = 0
+    well: bool = True
+    judged: float = 0.0
+
+    def add(self, other: Count) -> Count:
+        """Return what two workers know together: who tried last is right."""
+        latest = max(self, other, key=lambda count: count.judged)
+        return latest._replace(open=self.open + other.open)
+
+
 class Worker:
     """One worker process; it is told of each listener once."""
 
@@ -46,7 +59,7 @@ class Worker:
         self.pid = pid
         self.channel = channel
         self.began = time.monotonic()
-        self.told: set[str] = set()
+        self.told: dict[str, bool] = {}  # what it forwards, and whether it takes connections for it
         self._workers = workers
 
     def handle(self, mask: int) -> None:
@@ -97,8 +110,7 @@ class Workers:
             raise NetworkError("the forwarding service failed", "its workers die as soon as they start")
         worker = self._all[self._all.index(dead)] = self._fork()
         for order in self._orders():
-            if worker in self._chosen(order.mapping):
-                self._tell(worker, order, 0)
+            self._tell(worker, order, 0)
 
     def _end(self, worker: Worker) -> None:
         self._loop.drop(worker.channel.fileno())
@@ -107,27 +119,30 @@ class Workers:
         os.waitpid(worker.pid, 0)
 
     def _chosen(self, mapping: Mapping) -> list[Worker]:
-        """Return who serves a mapping: all, or one where it matters who had the last turn, or is the client's."""
-        if mapping.container and mapping.protocol == "tcp":
+        """Return who takes connections for a mapping: all, or one where it matters who had the last turn."""
+        if len(mapping.servers) == 1 and mapping.protocol == "tcp":
             return self._all
         return [self._all[zlib.crc32(mapping.key.encode()) % len(self._all)]]
 
     def set(self, order: Order, grace: float) -> None:
         """Let a mapping be forwarded, from now on or to other servers; connections to others end within `grace`."""
-        for worker in self._chosen(order.mapping):
+        for worker in self._all:
             self._tell(worker, order, grace)
 
     def _tell(self, worker: Worker, order: Order, grace: float) -> None:
         mapping = order.mapping
-        is_new = mapping.key not in worker.told
-        worker.told.add(mapping.key)
+        listens = worker in self._chosen(mapping)
+        if not listens and mapping.key not in worker.told:
+            return
+        begins = listens and not worker.told.get(mapping.key)
+        worker.told[mapping.key] = listens
         targets = [
             {"key": server.key, "port": server.port, "addresses": addresses, "namespace": namespace >= 0}
             for server, (addresses, namespace) in zip(mapping.servers, order.servers, strict=True)
         ]
-        message = {"do": "set", "key": mapping.key, "policy": mapping.policy, "listener": is_new, "targets": targets,
-                   "grace": grace}  # fmt: skip
-        listener = [order.listener.fileno()] if is_new else []
+        message = {"do": "set", "key": mapping.key, "policy": mapping.policy, "listener": begins, "targets": targets,
+                   "listen": listens, "grace": grace}  # fmt: skip
+        listener = [order.listener.fileno()] if begins else []
         descriptors = [*listener, *(namespace for _, namespace in order.servers if namespace >= 0)]
         # One that has died is going to be replaced, and its successor told of everything.
         with suppress(BrokenPipeError):
@@ -137,19 +152,16 @@ class Workers:
         """Forward a port no more; connections have `grace` seconds to end."""
         for worker in self._all:
             if key in worker.told:
-                worker.told.remove(key)
+                del worker.told[key]
                 self._ask(worker, {"do": "end", "key": key, "grace": grace})  # when it has answered, the port is free
 
-    def count(self) -> dict[str, dict[str, Any]]:
-        """Return for each key how many connections are open, to each target, and whether that is well."""
-        total: dict[str, dict[str, Any]] = {}
+    def count(self) -> dict[tuple[str, str], Count]:
+        """Return what is known of each server, by the keys of the mapping and of the server."""
+        total: dict[tuple[str, str], Count] = {}
         for worker in self._all:
             for key, counts in self._count_all(worker):
-                entry = total.setdefault(key, {"open": 0, "targets": {}})
-                entry["open"] += counts["open"]
-                for target, (opened, well) in counts["targets"].items():
-                    before, was_well = entry["targets"].get(target, (0, True))
-                    entry["targets"][target] = (before + opened, was_well and well)
+                for server, values in counts.items():
+                    total[key, server] = total.get((key, server), Count()).add(Count(*values))
         return total
 
     def _count_all(self, worker: Worker) -> Iterator[tuple[str, dict[str, Any]]]:

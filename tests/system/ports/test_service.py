@@ -73,6 +73,20 @@ def test_least_connections_fill_the_idlest(machine: Machine) -> None:
         assert eventually(lambda: sorted(opened(machine)) == [0, 0, 0, 1])
 
 
+def test_a_second_target_does_not_disturb_the_first_ones_clients(machine: Machine) -> None:
+    machine.serve(7001, lambda client: client.sendall(client.recv(1)))
+    machine.name(7002, "b")
+    machine("portmap", "forward", "-p", ONE)
+    clients = [machine.connect(8080) for _ in range(12)]  # with all workers
+    machine("portmap", "forward", "-p", TWO)
+    assert eventually(lambda: sum(opened(machine)) == 12)
+    machine("portmap", "forward", "-p", ONE, "-d")
+    assert "".join(machine.said(8080) for _ in range(8)) == "b" * 8  # with all workers again
+    for client in clients:
+        client.send(b"x")
+        assert client.recv(10) == b"x"
+
+
 def opened(machine: Machine) -> list[int]:
     return [int(server["open"]) for mapping in machine.mappings() for server in mapping["servers"]]  # type: ignore[attr-defined]
 

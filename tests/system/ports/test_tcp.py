@@ -180,10 +180,11 @@ def test_many_idle_connections_cost_little_and_all_work(machine: Machine) -> Non
 
 
 def test_clients_beyond_the_limit_of_descriptors_wait_for_their_turn(machine: Machine) -> None:
-    machine.serve(7001, lambda client: client.sendall(b"+" + client.recv(1)))
+    machine.serve(7001, lambda client: client.sendall(b"+" + client.recv(1)), "0.0.0.0")
     words = machine.enter("prlimit", "--nofile=400:400", *machine.words("portmap", "start", "-d"))
     subprocess.run(words, env=machine.env, check=True, stdout=subprocess.DEVNULL)
-    machine("portmap", "forward", "-p", "8080:127.0.0.1:7001")
+    # Two targets: a port with one is served by all workers, of which there are more the less each may have.
+    machine("portmap", "forward", "-p", "8080:127.0.0.1:7001", "-p", "8080:127.0.0.2:7001")
     clients = [machine.connect(8080) for _ in range(150)]  # one worker has room for seventy
     assert eventually(lambda: 60 < sum(connections(machine)) < 80)
     for client in clients:

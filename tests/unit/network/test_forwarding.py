@@ -12,6 +12,7 @@ from mydocker.errors import StoreError
 from mydocker.network.forward_targets import LEAST_CONNECTIONS, Balance, Target
 from mydocker.network.portmap import Folder, Mapping, Server, State
 from mydocker.network.portmap_residents import addresses
+from mydocker.network.portmap_workers import Count
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,6 +84,12 @@ def test_targets_that_stay_keep_their_connections() -> None:
     gone = made.replace([Target("b", ()), Target("c", ())])
     assert [target.key for target in gone] == ["a"]
     assert [(target.key, target.open) for target in made.targets] == [("b", 3), ("c", 0)]
+
+
+def test_of_two_workers_the_one_who_tried_last_is_right() -> None:
+    failed, reached = Count(1, False, 5.0), Count(2, True, 9.0)
+    assert failed.add(reached) == reached.add(failed) == Count(3, True, 9.0)
+    assert Count().add(failed) == failed
 
 
 ADDRESS = st.ip_addresses().map(str)
