@@ -73,7 +73,10 @@ def overlay_root(lower: tuple[str, ...], upper: str, work: str, init: str, missi
 
 
 def _complete(layers: list[int], layer: int, missing: tuple[stubs.Stub, ...]) -> list[str]:
-    probe = mounts.overlay(layers, None, None)
+    filled = [each for each in layers if os.listdir(magic_link(each))]
+    # One directory alone shows what an overlay would. Without that one the start is 0.2 ms shorter, and 2 on a busy
+    # machine, because its end waits for all processors.
+    probe = os.dup(filled[0]) if len(filled) == 1 else mounts.overlay(layers, None, None)
     try:
         return stubs.complete(probe, layer, missing)
     finally:

@@ -19,6 +19,7 @@ import errno
 import os
 import stat
 
+from mydocker.linux.files import is_whiteout
 from mydocker.linux.lookup import magic_link, open_no_links
 
 _MOST_LINKS = 40
@@ -126,9 +127,10 @@ def _split(path: str) -> list[str]:
 def _stat(root: int, parts: list[str]) -> os.stat_result | None:
     # Every component but the last is a real directory, found so by an earlier step of the walk; nothing else runs here.
     try:
-        return os.stat("/".join(parts), dir_fd=root, follow_symlinks=False)
+        facts = os.stat("/".join(parts), dir_fd=root, follow_symlinks=False)
     except FileNotFoundError:
         return None
+    return None if is_whiteout(facts) else facts  # of a layer that is looked at without an overlay
 
 
 def _make(root: int, layer: int, present: list[str], missing: list[str], is_directory: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import TYPE_CHECKING
 
 import pytest
@@ -35,6 +36,13 @@ def test_what_is_there_is_left_alone(places: tuple[Path, Path, int, int]) -> Non
     (root / "proc").mkdir()
     assert stubs.complete(root_fd, layer_fd, (("/proc", True),)) == []
     assert tree(layer) == []
+
+
+def test_what_overlayfs_would_hide_is_missing(places: tuple[Path, Path, int, int]) -> None:
+    root, layer, root_fd, layer_fd = places
+    os.mknod(root / "proc", stat.S_IFCHR, os.makedev(0, 0))  # a whiteout; anybody may make one (Linux 5.8)
+    assert stubs.complete(root_fd, layer_fd, (("/proc", True),)) == ["proc"]
+    assert tree(layer) == ["proc"]
 
 
 def test_directories_above_are_copied_with_their_attributes(places: tuple[Path, Path, int, int]) -> None:
