@@ -54,7 +54,7 @@ def update(args: Namespace, context: Context) -> int:
 def events_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `events`."""
     parser.epilog = "example: mydocker events --since 1h --no-follow"
-    parser.add_argument("--since", default="", metavar="TIME", help="from then on, as in 10m (default: from now on)")
+    parser.add_argument("--since", default="", metavar="TIME", help="from then on: 10m (ago), 2026-01-02T03:04:05")
     parser.add_argument("--no-follow", action="store_true", help="print what there is and end")
 
 
@@ -65,7 +65,7 @@ def events(args: Namespace, context: Context) -> int:
     from mydocker.creation import words
     from mydocker.runtime import journal
 
-    since = time.time() - words.seconds(args.since, "--since") if args.since else 0.0
+    since = words.moment(args.since, "--since", time.time_ns()) / 1e9 if args.since else 0.0
     if args.no_follow and not since:
         raise UsageError("events --no-follow", "nothing to print", "say from when on: --since 1h")
     for event in journal.read(context.engine.containers.directory, since=since, follow=not args.no_follow):

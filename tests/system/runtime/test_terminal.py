@@ -131,6 +131,51 @@ def test_detach_and_attach(box: CommandLine, shell: Terminal) -> None:
         again.close()
 
 
+def test_other_keys_detach_where_they_are_asked_to(box: CommandLine) -> None:
+    terminal = Terminal(box, "run", "-ti", "--name", "shell", "--detach-keys", "ctrl-x,x", "base", "sh")
+    try:
+        terminal.read_until(b"# ")
+        terminal.type(b"\x10\x11")  # the usual ones are keys like any other
+        terminal.type(b"\x03\x18y\n")
+        terminal.type(b"echo still $((40+2))\n")
+        terminal.read_until(b"still 42")
+        terminal.type(b"\x18x")
+        assert terminal.wait() == 0
+        assert _state(box)["status"] == "running"
+    finally:
+        terminal.close()
+
+
+def test_a_job_is_stopped_and_taken_up_again(shell: Terminal) -> None:
+    shell.type(b"sleep 1; echo over\n")
+    time.sleep(0.3)
+    shell.type(b"\x1a")
+    shell.read_until(b"Stopped")
+    shell.type(b"fg; echo taken up\n")
+    shell.read_until(b"taken up\r\n")
+    shell.type(b"exit\n")
+    assert shell.wait() == 0
+
+
+def test_nothing_is_lost_however_fast_the_program_ends(box: CommandLine) -> None:
+    for _ in range(5):
+        terminal = Terminal(box, "run", "--rm", "-ti", "base", "seq", "5000")
+        terminal.wait()
+        assert terminal.shown.split() == [b"%d" % number for number in range(1, 5001)]
+
+
+def test_start_attaches_to_the_terminal_that_create_asked_for(box: CommandLine) -> None:
+    box("create", "-ti", "--name", "shell", "base", "sh")
+    terminal = Terminal(box, "start", "-ai", "shell")
+    try:
+        terminal.read_until(b"# ")
+        terminal.type(b"stty size; exit 8\n")
+        assert terminal.wait() == 8
+        assert b"30 100" in terminal.shown
+    finally:
+        terminal.close()
+
+
 def test_the_terminal_is_as_before_afterwards(box: CommandLine) -> None:
     line = " ".join(box.words("run", "--rm", "-ti", "base", "true"))
     terminal = Terminal(box, "--version")

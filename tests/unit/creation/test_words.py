@@ -36,6 +36,19 @@ def test_durations(text: str, value: float) -> None:
 
 @pytest.mark.parametrize(
     ("text", "value"),
+    [
+        ("1700000000", 1700000000 * 10**9), ("1700000000.5", 1700000000500000000), ("0", 0),
+        ("2023-11-14T22:13:20Z", 1700000000 * 10**9), ("2023-11-14T22:13:20.123456789Z", 1700000000123456789),
+        ("2023-11-14T23:13:20.1+01:00", 1700000000100000000), ("2023-11-14T22:13:20", 1700000000 * 10**9),
+        ("10m", 10**18 - 600 * 10**9), ("1.5s", 10**18 - 1500000000),
+    ],
+)  # fmt: skip
+def test_moments_are_exact_to_the_nanosecond(text: str, value: int) -> None:
+    assert words.moment(text, "--since", 10**18) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
     [("", Restart()), ("no", Restart("no")), ("always", Restart("always")),
      ("unless-stopped", Restart("unless-stopped")),
      ("on-failure", Restart("on-failure")), ("on-failure:3", Restart("on-failure", 3))],
@@ -72,6 +85,7 @@ def test_devices_are_those_of_the_host() -> None:
         *((lambda text: words.memory(text, "-m"), text) for text in ("1k", "511k")),
         *((lambda text: words.seconds(text, "-t"), text) for text in ("x", "5d", "1m-3s", "s")),
         *((lambda text: words.limits((text,)), text) for text in ("nofile", "nofile=x", "nofile=2:1", "=1")),
+        *((lambda text: words.moment(text, "--since", 0), text) for text in ("x", "2023-13-01", "1.x", "-")),
         *((words.restart, text) for text in ("sometimes", "always:3", "on-failure:x", "on-failure:-1")),
         *((lambda text: words.log_limit((text,)), text) for text in ("max-size=x", "max-file=x", "driver=y")),
         *((lambda text: words.pairs((text,), "--label"), text) for text in ("", "=x")),
