@@ -9,7 +9,6 @@ from functools import partial
 from mydocker.build import inputs
 from mydocker.build.cache import Cache
 from mydocker.build.executor import Executor
-from mydocker.build.graph.writing import check as check_graph_name
 from mydocker.build.keys import digest_of
 from mydocker.build.planning import make_plan
 from mydocker.build.request import BuildResult
@@ -53,8 +52,10 @@ def build(
     the steps that it finished stay in the cache.
     """
     references = [Reference.parse(tag) for tag in request.tags]
-    for path in request.graphs:
-        check_graph_name(path)
+    if request.graphs:
+        from mydocker.build.graph import writing
+
+        writing.check(request.graphs)
     with inputs.local(request, store) as here:
         path = dockerfile_path(here)
         # What is fetched or unpacked lies in another directory each time; its words stay the same.

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, NamedTuple, Self, TextIO
 
 from mydocker.cli.output import visible
 from mydocker.cli.progress import Terminal, finished_line, progress_line
 from mydocker.cli.tail import Tail
 from mydocker.events import BuildPlanned, Event, Notice, Progress, StepFinished, StepOutput, StepStarted
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Self, TextIO
 
     from rich.console import Console
     from rich.live import Live

@@ -9,16 +9,19 @@ from mydocker.errors import MydockerError, UsageError
 from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mydocker.build.graph import Graph
     from mydocker.build.secrets import Needles
 
 FORMS = (".svg", ".html", ".dot", ".json")
 
 
-def check(path: str) -> None:
+def check(paths: Iterable[str]) -> None:
     """Raise `UsageError` for a name from which no form follows."""
-    if os.path.splitext(path)[1] not in FORMS:
-        raise UsageError(f"--graph {path}", f"its name has to end in one of {', '.join(FORMS)}")
+    for path in paths:
+        if os.path.splitext(path)[1] not in FORMS:
+            raise UsageError(f"--graph {path}", f"its name has to end in one of {', '.join(FORMS)}")
 
 
 def write(path: str, graph: Graph, secrets: Needles) -> None:

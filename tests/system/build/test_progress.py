@@ -62,3 +62,14 @@ def test_the_summary_counts_what_was_run_found_and_skipped(mydocker: CommandLine
     assert mydocker.run("build").stderr.splitlines()[-1] == "2 steps run, 0 found in the cache, 2 skipped"
     last = mydocker.run("build").stderr.splitlines()[-1]
     assert re.fullmatch(r"0 steps run, 2 found in the cache, 2 skipped, \d+\.\d s saved", last)
+
+
+def test_an_interrupt_gives_the_terminal_back(mydocker: CommandLine) -> None:
+    mydocker("buildBase")
+    (mydocker.directory / "Dockerfile").write_text(
+        "FROM base AS a\nRUN echo begun; sleep 86.4\nFROM base\nRUN sleep 86.4\nCOPY --from=a / /a\n"
+    )
+    status, shown = on_a_terminal(mydocker, "build", "-j", "2", interrupt_at=b"           begun")
+    assert status == 130
+    assert shown.endswith("\x1b[?25h\r\x1b[1A\x1b[2K"), "the cursor is back, and the view is gone"
+    assert mydocker.leftovers() == []

@@ -171,7 +171,7 @@ def test_a_file_name_says_which_form_is_wanted(tmp_path: Path) -> None:
         writing.write(str(tmp_path / f"g{form}"), graph([step("1", "a")], []), nothing)
         assert (tmp_path / f"g{form}").read_text()
     with pytest.raises(UsageError, match=r"\.svg, \.html, \.dot, \.json"):
-        writing.check("graph.png")
+        writing.check(["graph.svg", "graph.png"])
 
 
 def test_a_graph_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
