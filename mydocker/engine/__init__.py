@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import time
 
-from mydocker.errors import NotFound, RegistryError
+from mydocker.errors import MydockerError, NotFound, RegistryError
 from mydocker.events import Notice, silent
 from mydocker.values import TYPE_CHECKING
 
@@ -93,7 +93,7 @@ class Engine:
             self._containers = Containers(self.layout.containers)
             self._containers.recover()
             if os.path.exists(f"{self.layout.root}/portmap"):
-                self.ports.mend()
+                self._mend_ports()
         return self._containers
 
     @property
@@ -111,6 +111,13 @@ class Engine:
         networks = StoreNetworks(self.layout.networks, self.containers, self.reporter)
         networks.recover()
         return networks
+
+    def _mend_ports(self) -> None:
+        """See that published ports are forwarded; where that cannot be, everything else still works."""
+        try:
+            self.ports.mend()
+        except MydockerError as err:
+            self.reporter(Notice(f"ports are not forwarded: {err}", "warning"))
 
     def published(self) -> dict[str, tuple[Published, ...]]:
         """Return the ports that lead to running containers, by id."""

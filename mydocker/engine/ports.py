@@ -64,7 +64,8 @@ class Ports:
     def published(self) -> dict[str, tuple[ports.Published, ...]]:
         """Return the ports that lead to containers now, by id. Reads one small file."""
         found: dict[str, tuple[ports.Published, ...]] = {}
-        for each in self._folder.read().mappings:
+        state = self._folder.read()
+        for each in () if state.stopped else state.mappings:
             if each.container and not each.error:
                 port = ports.Published(each.address, each.port, each.servers[0].port, each.protocol)
                 found[each.container] = (*found.get(each.container, ()), port)
@@ -83,6 +84,7 @@ class Ports:
         client = portmap_start.reach(self._folder)
         try:
             yield int(ask(client, {"do": "attend", "pid": os.getpid()}))
+            client.settimeout(None)
             client.recv(1)
         finally:
             client.close()

@@ -105,6 +105,12 @@ class Folder(NamedTuple):
         os.makedirs(self.path, 0o700, exist_ok=True)
         os.chmod(self.path, 0o700)
 
+    def clear(self) -> None:
+        """Remove what a killed service was writing; for the service, which holds the lock."""
+        for name in os.listdir(self.path):
+            if name.startswith("mappings.json."):
+                os.unlink(self.file(name))
+
     def read(self) -> State:
         """Return what is remembered; raise StoreError for a damaged file."""
         path = self.file("mappings.json")

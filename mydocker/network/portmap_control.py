@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from mydocker.network.forward_loop import Loop
 
 _LARGEST_REQUEST = 1 << 20
-_PATIENCE = 5.0
+_PATIENCE = 5.0  # how long the service waits for a command that does not read its answer
+_PATIENCE_OF_CLIENTS = 60
 
 
 def _address(folder: int) -> str:
@@ -121,6 +122,7 @@ def connect(folder: Folder) -> _socket.socket:
     """Return a connection to the running service; raise ConnectionError or FileNotFoundError where none is running."""
     descriptor = os.open(folder.path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     client = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC, 0)
+    client.settimeout(_PATIENCE_OF_CLIENTS)
     try:
         client.connect(_address(descriptor))
     except BaseException:
@@ -136,7 +138,12 @@ def ask(client: _socket.socket, message: dict[str, Any]) -> Any:
     client.sendall(json.dumps({"version": VERSION, **message}).encode() + b"\n")
     text = b""
     while not text.endswith(b"\n"):
-        piece = client.recv(1 << 16)
+        try:
+            piece = client.recv(1 << 16)
+        except TimeoutError:
+            raise NetworkError(
+                "the forwarding service does not answer", f"for {_PATIENCE_OF_CLIENTS} seconds"
+            ) from None
         if not piece:
             raise ConnectionResetError
         text += piece

@@ -158,6 +158,7 @@ def _serve(folder: Folder, report: int, forever: bool) -> int:
         _tell(report, TAKEN)
         return 0
     os.truncate(folder.file("log"), 0)
+    folder.clear()
     from mydocker.network.portmap_service import Service
 
     service = Service(folder, forever=forever)

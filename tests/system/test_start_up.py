@@ -66,6 +66,7 @@ def _with_path(script: str) -> str:
     [
         ["run", "-image", "base", "true"],
         ["run", "--rm", "-image", "base", "true"],
+        ["run", "--rm", "-p", "127.0.0.1::80", "-image", "base", "true"],
         ["run", "-d", "-image", "base", "true"],
         ["ps"],
         ["logs", "one"],

@@ -75,6 +75,16 @@ def test_ports_end_with_the_container_and_come_back_with_it(town: Machine) -> No
     assert eventually(lambda: town.processes() == [])
 
 
+def test_nothing_is_published_while_the_service_is_stopped(town: Machine) -> None:
+    town("run", "-d", "-p", "8080:80", "-name", "web", "-image", "base", *GREETER)
+    town("portmap", "stop")
+    assert town("port", "web") == ""
+    assert "PORTS" not in town("ps")
+    town("portmap", "start", "-d")
+    assert greeting(town, 8080)
+    assert "0.0.0.0:8080" in town("port", "web")
+
+
 def test_a_restart_policy_brings_the_ports_back(town: Machine) -> None:
     once = ["sh", "-c", "echo hello | nc -l -p 80"]
     town("run", "-d", "--restart", "always", "-p", "8080:80", "-image", "base", *once)

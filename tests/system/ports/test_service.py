@@ -222,6 +222,22 @@ def test_others_are_not_heard_even_if_they_reach_the_socket(machine: Machine) ->
     assert unheard.stdout == "b''\n" or "ConnectionResetError" in unheard.stderr or "BrokenPipe" in unheard.stderr
 
 
+def test_a_damaged_memory_is_told_and_stops_nothing_else(machine: Machine) -> None:
+    machine("portmap", "forward", "-p", ONE)
+    machine("portmap", "stop")
+    (machine.root / "portmap" / "mappings.json").write_text("{")
+    (machine.root / "portmap" / "mappings.json.77").write_text("half written")
+    done = machine.run("volume", "ls")
+    assert done.returncode == 0
+    assert "ports are not forwarded: cannot read" in done.stderr
+    failed = machine.run("portmap", "forward", "-p", ONE)
+    assert failed.returncode == 1
+    assert "damaged" in failed.stderr
+    (machine.root / "portmap" / "mappings.json").unlink()
+    machine("portmap", "forward", "-p", ONE)
+    assert [path.name for path in (machine.root / "portmap").glob("mappings*")] == ["mappings.json"]
+
+
 def test_nonsense_is_answered_and_does_no_harm(machine: Machine) -> None:
     machine("portmap", "start", "-d")
     folder = os.open(machine.root / "portmap", os.O_PATH)
