@@ -15,10 +15,12 @@ containers/
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from contextlib import contextmanager, suppress
 
+from mydocker.errors import StoreError
 from mydocker.linux.files import remove_tree
 from mydocker.runtime.cgroups.hierarchy import Cgroup, detect
 from mydocker.runtime.record import Container, State, decode, encode, read_json, write_json
@@ -106,7 +108,14 @@ class Bundle(NamedTuple):
 
     def _new_post(self) -> int:
         """Make the post. It is locked before it can be seen: who asks for a keeper meanwhile must not be in the way."""
-        descriptor = os.open(f"{self.top}/kept", os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o600)
+        try:
+            descriptor = os.open(f"{self.top}/kept", os.O_RDWR | os.O_TMPFILE | os.O_CLOEXEC, 0o600)
+        except OSError as err:
+            if err.errno not in (errno.EOPNOTSUPP, errno.EISDIR):
+                raise
+            # What can be the upper layer of an overlay has unnamed files; what has none could not run the container.
+            hint = "is the store itself on an overlay? choose another place with --root"
+            raise StoreError(f"cannot keep containers in {self.top}", "its file system will not do", hint) from err
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             # Python follows the link to the file only if a folder is given, here unused (open(2), O_TMPFILE).

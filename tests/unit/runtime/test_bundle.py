@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
+from mydocker.errors import StoreError
 from mydocker.runtime.bundle import Bundle
 
 if TYPE_CHECKING:
@@ -69,3 +71,12 @@ def test_asking_who_keeps_never_keeps_a_starter_out(bundle: Bundle) -> None:
         done.set()
         for each in asking:
             each.join()
+
+
+def test_a_file_system_that_cannot_hold_a_post_is_told_so(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: str, flags: int, *mode: int) -> int:
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported", path)
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(StoreError, match="file system"):
+        bundle.keep()
