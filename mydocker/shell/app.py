@@ -30,8 +30,9 @@ from mydocker.shell.places import history_file, startup_script
 from mydocker.shell.watch import ENDS, STARTS, Watch, noted_since
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+_INTERRUPTED = 128 + signal.SIGINT
 _OWN_COMMANDS = "In the shell only"
 _INTRO = "'help' lists the commands, TAB completes, Ctrl-R searches in earlier lines, Ctrl-D or 'exit' ends the shell."
 _NOT_HERE = frozenset({"shell", "complete", "help"})  # `shell` is cmd2's own here: it runs a command of the host
@@ -109,6 +110,18 @@ class Shell(cmd2.Cmd):
             first = first or job.exit_status
         return first
 
+    def runcmds_plus_hooks(self, cmds: Iterable[Any], **how: Any) -> bool:
+        """Run the lines of a script: all of them up to Ctrl-C, with the status of the first that failed."""
+        first, stop = 0, False
+        for line in cmds:
+            self.last_status = 0
+            stop = super().runcmds_plus_hooks([line], **how)
+            first = first or self.last_status
+            if stop or self.last_status == _INTERRUPTED:
+                break
+        self.last_status = first
+        return stop
+
     def context(self) -> Context:
         """Return a context with an engine of its own: what other processes changed meanwhile is seen."""
         return Context(self._root, Output(), self._traces)
@@ -131,7 +144,7 @@ class Shell(cmd2.Cmd):
                 with self._redirected():
                     self.last_status = answering(partial(run_verb, verb.name, words, context), context)
             except KeyboardInterrupt:
-                self.last_status = 128 + signal.SIGINT
+                self.last_status = _INTERRUPTED
                 raise
             finally:
                 sys.stdout.flush()

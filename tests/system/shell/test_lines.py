@@ -105,6 +105,13 @@ def test_aliases_macros_and_scripts_within(mydocker: CommandLine) -> None:
     assert re.fullmatch(r"[0-9a-f]{12}\nhello\n", printed.partition("'say' created\n")[2])
 
 
+def test_a_script_has_the_status_of_its_first_line_that_failed(mydocker: CommandLine) -> None:
+    mydocker("buildBase", "-q")
+    (mydocker.directory / "inner.txt").write_text("run base sh -c 'exit 3'\nrun base sh -c 'exit 4'\nimages -q\n")
+    done = mydocker.run("shell", "-c", "run_script inner.txt", "-c", "run base echo never")
+    assert (done.returncode, len(done.stdout)) == (3, 13)
+
+
 def test_background_lines_are_waited_for_and_shown(mydocker: CommandLine) -> None:
     (mydocker.directory / "Dockerfile").write_text("FROM base\nRUN echo built > /it\n")
     done = mydocker.run("shell", "-c", "build -q -t bg:1 . &", "-c", "jobs")
