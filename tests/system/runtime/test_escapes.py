@@ -455,7 +455,7 @@ def test_42_there_is_no_checkpoint_to_import(box: CommandLine) -> None:
         assert "there is no command" in box.run(verb, "x").stderr
 
 
-# 43 belongs to published ports; what stands already: a container without -net host does not see the host's loopback.
+# 43: published ports are tried in tests/system/ports/test_escapes.py; this is a container without any network.
 
 
 def test_43_the_hosts_loopback_is_out_of_reach(box: CommandLine) -> None:
