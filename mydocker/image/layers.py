@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mydocker.errors import DigestMismatch
 from mydocker.events import Notice, Progress
 from mydocker.image.compression import compressor, decompressed, read_chunks
-from mydocker.image.digest import DiffID, chain_ids
+from mydocker.image.digest import EMPTY, DiffID, chain_ids
 from mydocker.image.entry import DIRECTORY, Entry
 from mydocker.image.layout import store_error
 from mydocker.image.locks import locked
@@ -81,13 +81,15 @@ class Layers:
 
         `parents` are the snapshots below it, topmost first. The directory is normalised (see `normalise`), packed, and
         moved: afterwards it is gone. It has to lie in this store. Equal changes give equal layers; a step that changed
-        nothing gives `EMPTY`.
+        nothing gives `EMPTY`, which has no snapshot, and leaves an empty directory.
         """
         fd = os.open(upper, OPEN_DIRECTORY)
         try:
             with Stack(parents) as stack:
                 self._tell_sockets(normalise(fd, stack, epoch))
                 rules = PackRules(epoch=epoch, root=_root_changed(fd, stack))
+            if not rules.root and not os.listdir(fd):
+                return self._nothing()
             layer = self._store(lambda put: pack(fd, put, rules))
         finally:
             os.close(fd)
@@ -248,6 +250,12 @@ class Layers:
                 _compare(expected, diff_id)
             digest = writer.commit()
         return Layer(diff_id, Descriptor(OCI_LAYER_ZSTD, digest, writer.size))
+
+    def _nothing(self) -> Layer:
+        """Return the layer that changes nothing, made without threads and files where its blob is there."""
+        machine = compressor().compressobj()
+        data = machine.compress(bytes(1024)) + machine.flush()
+        return Layer(EMPTY, Descriptor(OCI_LAYER_ZSTD, self._blobs.put_bytes(data), len(data)))
 
     def _reported(self, chunks: Iterator[bytes], what: str, total: int) -> Iterator[bytes]:
         done = 0
