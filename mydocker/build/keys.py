@@ -57,7 +57,8 @@ def explain(
     new, old = dict(now), dict(before)
     for part in ("schema", "instruction", "base", "parent"):
         if new.get(part) != old.get(part):
-            return _CHANGED[part]
+            both = part == "base" and part in new and part in old
+            return _CHANGED[part] + (f" from {_short(old[part])} to {_short(new[part])}" if both else "")
     changes: list[str] = []
     for name in sorted(new.keys() | old.keys()):
         if new.get(name) == old.get(name):
@@ -86,6 +87,10 @@ _CHANGED = {
     "base": "the base image changed",
     "parent": "a step before it gave another result",
 }
+
+
+def _short(digest: str) -> str:
+    return digest.removeprefix("sha256:")[:12]
 
 
 def _describe(name: str, new: str | None, old: str | None) -> str:

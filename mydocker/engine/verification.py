@@ -220,8 +220,8 @@ def _built_elsewhere(engine: Engine, request: BuildRequest, place: str, report: 
         steps = {step.step: (step.diff_id, step.blob) for step in result.steps}
         conditions = _conditions("/store/tmp", began, _UPTIME)  # as mount tables show it: its end, on any mount
         return "built", (str(result.image.digest), steps, *map(tuple, conditions))
-    except MydockerError as error:
-        return "failed", (str(error),)  # what its hint speaks of is gone with its store
+    except (MydockerError, OSError) as error:
+        return "failed", (str(error),)  # what a hint speaks of is gone with its store
 
 
 def _vary() -> None:

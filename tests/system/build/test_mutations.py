@@ -85,7 +85,8 @@ def test_another_base_runs_everything(tmp_path: Path) -> None:
         expected = {name: "a step before it gave another result" for name in STEPS}
         expected |= dict.fromkeys(("level", "library", "workdir"), BASE)
         foreseen, done = steps(bench.build(dry_run=True)), steps(bench.build())
-        assert {name: step.why for name, step in done.items()} == expected
+        told = {name: step.why.partition(" from ")[0] for name, step in done.items()}  # and its digests
+        assert told == expected
         assert {step.outcome for step in done.values()} == {"run"}
         assert {step.outcome for step in foreseen.values()} == {"would run"}
     bench.project.base = "base"

@@ -35,7 +35,9 @@ _FILES = {
     [
         ({"a": "1"}, {"a": "1"}, ""),
         ({"instruction": "RUN a"}, {"instruction": "RUN b"}, "the instruction itself changed"),
-        ({"base": "1"}, {"base": "2"}, "the base image changed"),
+        ({"base": "sha256:" + 32 * "1"}, {"base": "sha256:" + 32 * "2"},
+         "the base image changed from 111111111111 to 222222222222"),
+        ({"base": "nothing"}, {"parent": "2"}, "the base image changed"),
         ({"parent": "1"}, {"parent": "2"}, "a step before it gave another result"),
         ({"env PATH": "/a"}, {"env PATH": "/b"}, "variable PATH changed from '/a' to '/b'"),
         ({}, {"env NEW": "1"}, "variable NEW is new"),
