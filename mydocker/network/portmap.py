@@ -48,9 +48,14 @@ class Server(NamedTuple):
         """Whether it is a container that has ended."""
         return bool(self.container) and start_ticks(self.pid) != self.ticks
 
+    @property
+    def owner(self) -> str:
+        """What people call the container: its name, or its short id."""
+        return self.name or self.container[:12]
+
     def __str__(self) -> str:
         """The way it is shown to people."""
-        return f"{self.name or self.container[:12] or shown(self.address)}:{self.port}"
+        return f"{self.owner or shown(self.address)}:{self.port}"
 
 
 class Mapping(NamedTuple):

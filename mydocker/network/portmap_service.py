@@ -161,7 +161,7 @@ class Service:
         """Find out anew where a container is reached: it joined or left a network."""
         self._residents.look_again(request["container"])
         for mapping in tuple(self._mappings.values()):
-            if mapping.container == request["container"]:
+            if mapping.container == request["container"] and mapping.key in self._listeners:
                 self._change(mapping)
         return None
 
@@ -183,9 +183,7 @@ class Service:
         present = [self._mappings[key] for key in self._keys_of(publish)]
         for mapping in present:
             if mapping.container:
-                raise NetworkError(
-                    f"port {mapping} of the host is taken", f"container {mapping.servers[0].name} has it"
-                )
+                raise NetworkError(f"port {mapping} of the host is taken", f"{_owner(mapping)} has it")
             servers = mapping.servers if server in mapping.servers else (*mapping.servers, server)
             if len(servers) > _MOST_SERVERS:
                 raise NetworkError(f"port {mapping} has {_MOST_SERVERS} targets already", hint="take one away with -d")
@@ -210,8 +208,10 @@ class Service:
                            hint="`mydocker portmap list` shows what is forwarded")  # fmt: skip
         for mapping in found:
             servers = tuple(each for each in mapping.servers if each != server)
-            if servers:
+            if servers and mapping.key in self._listeners:
                 self._change(mapping._replace(servers=servers))
+            elif servers:
+                self._mappings[mapping.key] = mapping._replace(servers=servers)
             else:
                 self._close(mapping.key, GRACE)
         self._remember()
@@ -267,31 +267,29 @@ class Service:
     def _owner_of(self, address: str, port: int, protocol: str) -> str:
         for mapping in self._mappings.values():
             if (mapping.port, mapping.protocol) == (port, protocol):
-                return f"container {mapping.servers[0].name}" if mapping.container else "`portmap forward`"
+                return _owner(mapping)
         return ""
 
     def _open(self, mapping: Mapping, listener: _socket.socket | None = None) -> None:
         """Forward a port, with the socket that has it, or take it. Raise NetworkError."""
+        for server in mapping.servers:  # known first: what cannot be had now is to be forgotten with its container
+            if server.container:
+                self._residents.admit(server.container, server.pid, server.ticks)
         if listener is None:
             publish = Publish(mapping.address, mapping.port, mapping.port, 0, mapping.protocol)
             (bound,) = bind(publish, self._owner_of)
             listener = bound.socket
         self._listeners[mapping.key] = listener
-        try:
-            for server in mapping.servers:
-                if server.container:
-                    self._residents.admit(server.container, server.pid, server.ticks)
-        except NetworkError:
-            self._listeners.pop(mapping.key).close()
-            raise
         self._mappings[mapping.key] = mapping
         self._workers.set(self._order(mapping), 0)
 
     def _change(self, mapping: Mapping) -> None:
-        """Forward to other servers."""
+        """Forward to other servers; a port that could not be had is tried again. Raise NetworkError."""
+        if mapping.key not in self._listeners:
+            self._open(mapping._replace(error=""))
+            return
         self._mappings[mapping.key] = mapping
-        if mapping.key in self._listeners:
-            self._workers.set(self._order(mapping), GRACE)
+        self._workers.set(self._order(mapping), GRACE)
 
     def _close(self, key: str, grace: float) -> None:
         """Forward a port no more."""
@@ -313,3 +311,8 @@ class Service:
 
     def _remember(self) -> None:
         self._folder.write(State(tuple(self._mappings.values()), forever=self._forever))
+
+
+def _owner(mapping: Mapping) -> str:
+    """Return whose port it is, for messages."""
+    return f"container {mapping.servers[0].owner}" if mapping.container else "`portmap forward`"
