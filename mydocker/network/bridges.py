@@ -47,9 +47,11 @@ def ensure(definition: Definition, link: netlink.Netlink) -> Bridge:
         link.send(*_addresses(definition, number, link))
         unfiltered = _filter(definition)
         link.send(messages.switch_on(number))
-    except OSError as err:
+    except BaseException as err:
         remove(definition, link)
-        raise unusable(f"cannot make the bridge of {definition.name}", err) from err
+        if isinstance(err, OSError):
+            raise unusable(f"cannot make the bridge of {definition.name}", err) from err
+        raise
     _also_by_name(definition, link, number)
     return Bridge(number, unfiltered)
 

@@ -17,7 +17,7 @@ import json
 import os
 from contextlib import contextmanager
 
-from mydocker.errors import NotFound, StoreError
+from mydocker.errors import NotFound, StoreError, UsageError
 from mydocker.network.definition import Definition, is_name
 from mydocker.network.leases import Leases
 from mydocker.values import TYPE_CHECKING, NamedTuple
@@ -41,10 +41,13 @@ class Folder(NamedTuple):
     def read(self) -> Definition:
         """Return the network. Raise NotFound or StoreError."""
         if is_name(self.name):
+            path = f"{self.path}/network.json"
             try:
-                return Definition.decode(read_json(f"{self.path}/network.json"))
+                return Definition.decode(read_json(path))
             except (FileNotFoundError, NotADirectoryError):
                 pass
+            except (KeyError, TypeError, UsageError) as err:
+                raise _damaged(path, err) from err
         raise NotFound(f"no such network: {self.name}", hint="`mydocker network ls` lists all networks")
 
     def read_leases(self) -> Leases:
@@ -53,6 +56,8 @@ class Folder(NamedTuple):
             return Leases.decode(read_json(f"{self.path}/leases.json"))
         except FileNotFoundError:
             return Leases()
+        except (KeyError, TypeError) as err:
+            raise _damaged(f"{self.path}/leases.json", err) from err
 
     def write_leases(self, leases: Leases) -> None:
         """Replace the leases. Not synced: after a loss of power no container runs, so nobody has an address."""
@@ -126,4 +131,8 @@ def read_json(path: str) -> Any:
     try:
         return json.loads(content)
     except ValueError as err:
-        raise StoreError(f"cannot read {path}", f"damaged: {err}", "remove the network and create it again") from err
+        raise _damaged(path, err) from err
+
+
+def _damaged(path: str, err: Exception) -> StoreError:
+    return StoreError(f"cannot read {path}", f"damaged: {err!r}", "remove its folder, and create the network again")

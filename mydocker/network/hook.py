@@ -81,4 +81,6 @@ def _in_order(joined: list[Joined], bundle: str) -> list[Joined]:
 
 def _arrange(namespace: int, bundle: str, joined: list[Joined]) -> None:
     route(joined, namespace)
-    hosts.write(bundle, [each.endpoint for each in joined])
+    gateways = [each.network.ranges[0] for each in joined]
+    gateway = gateways[0].show(gateways[0].gateway) if gateways else ""
+    hosts.write(bundle, [each.endpoint for each in joined], gateway)

@@ -50,6 +50,7 @@ class Networks(NamedTuple):
             try:
                 notices = self._bring_up(definition, link)
             except BaseException:
+                bridges.remove(definition, link)
                 self._discard(definition.name)
                 raise
         return Created(definition, notices)

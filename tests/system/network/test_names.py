@@ -196,10 +196,12 @@ def test_a_container_may_bring_its_own_resolv_conf(host: Host) -> None:
 
 def test_hosts_and_hostname_are_the_containers(host: Host) -> None:
     host("network", "create", "one")
-    start(host, "a", "-net", "one", "--hostname", "first", "--add-host", "far:192.0.2.9")
+    start(host, "a", "-net", "one", "--hostname", "first", "--add-host", "far:192.0.2.9",
+          "--add-host", "outer:host-gateway")  # fmt: skip
     start(host, "b", "-net", "container:a")
     lines = host("exec", "a", "cat", "/etc/hosts").splitlines()
     assert "192.0.2.9\tfar" in lines
+    assert "10.72.0.1\touter" in lines
     assert f"{host.address('a')}\tfirst" in lines
     assert host("exec", "a", "cat", "/etc/hostname") == "first\n"
     assert host("exec", "b", "cat", "/etc/hosts").splitlines() == lines

@@ -174,3 +174,14 @@ def test_lists_are_filtered_and_prune_keeps_what_is_wanted(host: Host) -> None:
     assert "unknown key" in host.run("network", "ls", "--filter", "x=y").stderr
     assert host("network", "prune").split() == ["one", "two"]
     assert host("network", "ls", "-q") == "three\n"
+
+
+def test_a_damaged_network_is_said_so(host: Host) -> None:
+    host("network", "create", "one")
+    path = host.root / "networks" / "one" / "network.json"
+    whole = path.read_text()
+    for damaged in ("{", "{}", '{"id": 5}', whole.replace("10.72", "x")):
+        path.write_text(damaged)
+        done = host.run("network", "inspect", "one")
+        assert (done.returncode, "damaged" in done.stderr) == (1, True)
+    path.write_text(whole)

@@ -153,3 +153,33 @@ def test_the_mtu_is_that_of_all_links(host: Host) -> None:
     host("run", "-d", "--name", "a", "-net", "one", "base", "sleep", "60")
     links = json.loads(host.do("ip", "-j", "link"))
     assert {each["mtu"] for each in links if each["ifname"] != "lo"} == {1400}
+
+
+WITHOUT_FILTERS = """
+import errno, sys
+from mydocker.errors import NetworkError
+from mydocker.network import filters
+from mydocker.network.definition import Request
+from mydocker.network.networks import Networks
+def cannot(definition):
+    raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+filters.install = cannot
+networks = Networks(sys.argv[1])
+print(*networks.create(Request("plain")).notices)
+try:
+    networks.create(Request("in", internal=True))
+except NetworkError as err:
+    print(err)
+print(*(each.definition.name for each in networks.list()))
+"""
+
+
+def test_without_nf_tables_all_but_the_way_out_works_and_that_is_said(host: Host) -> None:
+    networks = host.root / "networks"
+    said = host.do(sys.executable, "-c", WITHOUT_FILTERS, networks).splitlines()
+    assert "the network plain has no way out: nf_tables in the kernel says: operation not supported" in said
+    assert said[-2].startswith("cannot keep the network in internal: nf_tables in the kernel says")
+    assert said[-1] == "plain"
+    assert len(host.links()) == 1
+    host("run", "-d", "--name", "a", "-net", "plain", "base", "sleep", "60")
+    assert "1 received" in host.do("ping", "-c", "1", "-W", "2", host.address("a"))
