@@ -15,6 +15,7 @@ from mydocker.network.definition import Request as NetworkRequest
 from mydocker.network.folder import Folder, folders
 from mydocker.network.leases import Wish, check_mac
 from mydocker.network.membership import FILE, Membership
+from mydocker.runtime.bundle import Bundle
 from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -183,10 +184,10 @@ class StoreNetworks(NamedTuple):
         return container
 
     def recover(self) -> None:
-        """Take containers off networks that are not there any more: their folder went with a killed process."""
+        """Take containers off networks that nobody keeps: killed processes left them on."""
         for folder in folders(self.directory):
             for endpoint in folder.read_leases().endpoints:
-                if not os.path.exists(f"{self.containers.directory}/{endpoint.container}"):
+                if not Bundle(self.containers.directory, endpoint.container).is_kept():
                     from mydocker.network.joining import leave
 
                     with suppress(NotFound):

@@ -30,6 +30,7 @@ def attach(pid: int, bundle: str, top: str, names: str) -> Resolver | None:
     """
     membership = Membership.read(bundle)
     container = os.path.basename(bundle)
+    detach(bundle, top, names)  # a `connect` may have come too late for the run before this one
     namespace = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
         joined: list[Joined] = []

@@ -130,3 +130,17 @@ def test_a_bridge_that_went_with_a_reboot_comes_back(host: Host) -> None:
     assert bridge in host.links()
     assert before.splitlines()[0] in host.filters()
     assert subprocess.run(["ip", "link", "show", bridge], capture_output=True).returncode != 0  # here, not there
+
+
+def test_a_lease_that_nobody_uses_is_taken_back(host: Host) -> None:
+    host("network", "create", "one")
+    host("run", "-d", "--name", "a", "-net", "one", "base", "sleep", "100")
+    path = host.root / "networks" / "one" / "leases.json"
+    held = path.read_text()
+    host("stop", "-t", "0", "a")
+    path.write_text(held)  # as a `connect` that was killed leaves it
+    host("start", "a")
+    assert len(leases(host, "one")) == 1
+    host("stop", "-t", "0", "a")
+    path.write_text(held)
+    assert leases(host, "one") == []

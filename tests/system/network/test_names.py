@@ -154,10 +154,10 @@ GARBAGE = """
 import os, random, socket
 chosen = random.Random(1)
 def bodies():
-    for _ in range(400):
+    for _ in range(120):
         yield os.urandom(chosen.randrange(60))
     whole = bytes.fromhex("1234010000010000000000000161076578616d706c650000010001")
-    for _ in range(400):
+    for _ in range(120):
         body = bytearray(whole)
         for _ in range(chosen.randrange(1, 4)):
             body[chosen.randrange(len(body))] = chosen.randrange(256)
