@@ -349,20 +349,9 @@ class Containers(NamedTuple):
 
     def update(self, reference: str, limits: Limits, policy: Restart | None = None) -> None:
         """Change limits (those that are not 0 or empty) and restart policy, of a running container at once."""
-        from mydocker.runtime import spec
+        from mydocker.runtime import adjusting
 
-        bundle = self.bundle(reference)
-        with bundle.changing():
-            container = self._read(bundle)
-            document = bundle.document()
-            resources = spec.limits(limits)
-            if container.is_running:
-                group_of(bundle).update(resources)
-            for key, values in resources.items():
-                document["linux"]["resources"].setdefault(key, {}).update(values)
-            write_json(bundle.file("config.json"), document)
-            if policy is not None:
-                bundle.write(container._replace(restart=policy))
+        adjusting.adjust(self.bundle(reference), limits, policy)
 
     # Looking inside --------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
+import subprocess
 import sys
 import tarfile
 from pathlib import Path
@@ -124,3 +126,22 @@ def python_flags() -> list[str]:
 
 
 PYTHON = str(Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}")
+
+
+def image_with(box: CommandLine, tmp_path: Path, change: str) -> str:
+    """Make an image whose root file system was changed by a shell command."""
+    root = tmp_path / "changed"
+    root.mkdir()
+    subprocess.run(["tar", "-xf", box.directory / "rootfs.tar", "-C", root], check=True)
+    subprocess.run(["sh", "-c", change.replace(" /", f" {root}/")], check=True)
+    # absolute targets of links stay as they are meant
+    for path in root.iterdir():
+        if path.is_symlink() and os.readlink(path).startswith(str(root)):
+            target = os.readlink(path)[len(str(root)) :]
+            path.unlink()
+            path.symlink_to(target)
+    archive = tmp_path / "changed.tar"
+    subprocess.run(["tar", "-C", root, "-cf", archive, "."], check=True)
+    name = f"changed-{tmp_path.name.replace('_', '-')}".lower()
+    Engine(str(box.root)).build_base(str(archive), name)
+    return name
