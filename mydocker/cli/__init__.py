@@ -11,6 +11,8 @@ The shell uses the same two functions, with a parser of its own class. Rules:
 * Results go to `context.out` (stdout); everything else (progress, warnings, errors) to stderr.
 * Nothing is caught here: `MydockerError` becomes text and an exit status in `main`, in one place.
 * A module imports at its top only what every one of its verbs needs; the rest inside the function.
+* What a flag or an argument takes is told by its metavar; those that `cli.names` knows are completed everywhere.
+* Every parser has an example in its epilog, and every flag a text that tells its default.
 * Long flags are declared with two dashes; `cli.parser.Parser` accepts each of them with one dash as well.
 """
 

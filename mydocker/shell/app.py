@@ -62,6 +62,7 @@ class Shell(cmd2.Cmd):
             suggest_similar_command=True,
         )
         self.jobs = Jobs(self._tell)
+        self.exclude_from_history = ["_eof", "recall"]
         self.hidden_commands += ["run_pyscript", "edit", "shortcuts"]
         self.prompt = self._prompt()
         self.self_in_py = False

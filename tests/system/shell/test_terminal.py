@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import sys
 import time
@@ -32,7 +34,7 @@ class Typist:
             env.pop(name, None)
         self.child = pexpect.spawn(
             sys.executable, ["-m", "mydocker", "shell", *words],
-            cwd=str(command.directory), env=env, encoding="utf-8", timeout=15, dimensions=(30, 100),
+            cwd=str(command.directory), env=env, encoding="utf-8", timeout=40, dimensions=(30, 100),
         )  # fmt: skip
 
     def sees(self, pattern: str) -> str:
@@ -185,6 +187,10 @@ def test_lines_are_remembered_for_their_owner_alone(mydocker: CommandLine, typis
     again.types("\r\r")
     again.sees("OWN")
     again.sees(_IDLE)
+    again.enters("history base")
+    again.sees("buildBase")
+    again.enters("recall base")
+    again.sees("history base")
     again.enters("recall --all tree")
     again.sees("images --tree")
     again.sees(_IDLE)
@@ -224,5 +230,11 @@ def test_a_hangup_ends_the_shell_and_what_ran_in_it(mydocker: CommandLine, typis
     shell.sees(_IDLE)
     shell.enters("run -name box base sleep 100")
     shell.child.expect(pexpect.TIMEOUT, timeout=1.5)
-    shell.child.close(force=False)
+    with contextlib.suppress(pexpect.ExceptionPexpect):  # it is slower to end than pexpect is patient
+        shell.child.close(force=False)
+    deadline = time.monotonic() + 10
+    while "running" in mydocker("ps") and time.monotonic() < deadline:
+        time.sleep(0.1)
     assert "exited" in mydocker("ps")
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(shell.child.pid, 0)
