@@ -114,7 +114,7 @@ class Conversation:
             return {"error": [type(err).__name__, err.what, err.why, err.hint]}
         except OSError as err:
             return {"error": ["NetworkError", "the forwarding service failed", (err.strerror or str(err)).lower(), ""]}
-        except (ValueError, KeyError, TypeError) as err:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as err:
             return {"error": ["NetworkError", "cannot make sense of the request", f"{type(err).__name__}: {err}", ""]}
 
 

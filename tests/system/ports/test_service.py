@@ -243,7 +243,9 @@ def test_nonsense_is_answered_and_does_no_harm(machine: Machine) -> None:
     folder = os.open(machine.root / "portmap", os.O_PATH)
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(f"/proc/self/fd/{folder}/control")
-        for nonsense in (b"nonsense\n", b"[]\n", b'{"version": 9, "do": "list"}\n', b'{"version": 1}\n', b"\xff\n"):
+        far = b'{"version": 1, "do": "forward", "port": ["", 99999, 99999, 1, "tcp"], "to": ["::1", 1], "policy": ""}\n'
+        strange = (b"nonsense\n", b"[]\n", b'{"version": 9, "do": "list"}\n', b'{"version": 1}\n', b"\xff\n", far)
+        for nonsense in (*strange, b"[" * 100_000 + b"\n"):
             client.sendall(nonsense)
             assert b'"error"' in client.recv(1000)
     os.close(folder)
