@@ -131,15 +131,18 @@ def _mac(identifier: str) -> str:
 
 def _settings(definition: Definition) -> None:
     """Set what concerns the new bridge alone: nobody's announcements are believed; an internal one forwards nothing."""
-    name = definition.bridge
-    settings = [(f"ipv6/conf/{name}/accept_ra", "0")]
+    configure(definition.bridge, "ipv6", accept_ra=0)
     if definition.internal:
-        settings.append((f"ipv4/conf/{name}/forwarding", "0"))
-    for key, value in settings:
-        path = f"/proc/sys/net/{key}"
+        configure(definition.bridge, "ipv4", forwarding=0)
+
+
+def configure(link: str, family: str, **settings: int) -> None:
+    """Set parameters of a link of ours (kernel: ip-sysctl.rst, conf/interface/*), where the kernel has the family."""
+    for key, value in settings.items():
+        path = f"/proc/sys/net/{family}/conf/{link}/{key}"
         if os.path.exists(path):
             with open(path, "w") as file:
-                file.write(value)
+                file.write(str(value))
 
 
 def _also_by_name(definition: Definition, link: netlink.Netlink, number: int) -> None:

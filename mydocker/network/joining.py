@@ -36,13 +36,15 @@ def join(top: str, container: str, wish: Wish, namespace: int, others: list[Join
     with folder.changing() as definition, netlink.Netlink() as link:
         bridge = bridges.ensure(definition, link)
         before = folder.read_leases()
-        leases, endpoint = before.lease(definition, container, wish)
+        names = frozenset(each.endpoint.interface for each in others)
+        leases, endpoint = before.lease(definition, container, wish, names)
         folder.write_leases(leases)
         try:
             _remove_link(endpoint, link)  # a killed keeper's, whose namespace is not gone yet
             _connect(definition, endpoint, bridge.number, namespace, link, len(others))
         except OSError as err:
             _remove_link(endpoint, link)
+            filters.expel(definition, endpoint)
             folder.write_leases(before)
             raise bridges.unusable(f"cannot put the container on the network {definition.name}", err) from err
     return Joined(definition, endpoint, leases)
@@ -51,20 +53,27 @@ def join(top: str, container: str, wish: Wish, namespace: int, others: list[Join
 def _connect(
     definition: Definition, endpoint: Endpoint, bridge: int, namespace: int, link: netlink.Netlink, place: int
 ) -> None:
+    """Make the link and set it up.
+
+    It is switched on last, and tells the others then where the addresses are now: they may remember another container.
+    """
     filters.admit(definition, endpoint)
     pair = (endpoint.device, bridge, endpoint.interface, endpoint.mac, definition.mtu, namespace)
     link.send(messages.new_pair(*pair))
     with netlink.inside(namespace):
         within = netlink.Netlink()
+        bridges.configure(endpoint.interface, "ipv4", arp_notify=1)
+        # A container among the others is no router (CVE-2020-13401).
+        bridges.configure(endpoint.interface, "ipv6", ndisc_notify=1, accept_ra=0)
     with within:
         number = within.index(endpoint.interface)
         addresses = (endpoint.address, endpoint.address6)
         within.send(
-            messages.switch_on(number),
             *(
                 messages.add_address(number, address, each.subnet.length, bridges.broadcast(each.subnet))
                 for address, each in zip(addresses, definition.ranges, strict=False)
             ),
+            messages.switch_on(number),
         )
         _name(within, number, place)
 

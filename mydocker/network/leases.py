@@ -54,8 +54,13 @@ class Leases(NamedTuple):
         """Return a container's endpoint."""
         return next((each for each in self.endpoints if each.container == container), None)
 
-    def lease(self, definition: Definition, container: str, wish: Wish) -> tuple[Leases, Endpoint]:
-        """Return the leases with one more endpoint, and that. Raise Busy, NetworkError or UsageError."""
+    def lease(
+        self, definition: Definition, container: str, wish: Wish, names: frozenset[str] = frozenset()
+    ) -> tuple[Leases, Endpoint]:
+        """Return the leases with one more endpoint, and that; `names` are of the links that the container has.
+
+        Raise Busy, NetworkError or UsageError.
+        """
         if self.of(container) is not None:
             raise Busy(f"container {container[:12]} is on the network {definition.name} already")
         device = definition.device(container)
@@ -71,7 +76,8 @@ class Leases(NamedTuple):
         mac = wish.mac or _mac(address)
         if any(each.mac == mac for each in self.endpoints):
             raise NetworkError(f"the hardware address {mac} is taken", f"on the network {definition.name}")
-        made = Endpoint(container, address, address6, mac, _interface(definition.id + container), device, wish.aliases)
+        interface = _interface(definition.id + container, names)
+        made = Endpoint(container, address, address6, mac, interface, device, wish.aliases)
         return Leases((*self.endpoints, made), last or self.last, last6 or self.last6), made
 
     def _address(self, family: Range, wanted: str) -> tuple[str, int]:
@@ -121,9 +127,12 @@ def _mac(address: str) -> str:
     return "02:42:" + ":".join(f"{int(part):02x}" for part in address.split("."))
 
 
-def _interface(seed: str) -> str:
+def _interface(seed: str, taken: frozenset[str]) -> str:
     """Return a link's name inside a container, in the seed's form: `cif-64229`."""
-    return f"cif-{10000 + zlib.crc32(seed.encode()) % 90000}"
+    number = zlib.crc32(seed.encode())
+    while (name := f"cif-{10000 + number % 90000}") in taken:
+        number += 1
+    return name
 
 
 def check_mac(text: str) -> str:

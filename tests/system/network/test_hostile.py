@@ -124,7 +124,9 @@ def test_the_same_frames_arrive_where_nothing_is_promised(host: Host) -> None:
     assert {"lie-ipv4", "lie-mac", "lie-arp", "lie-ipv6", "lie-neighbour", "true-ipv4"} <= arriving(host)
 
 
-def test_the_host_believes_no_router_among_its_containers(host: Host) -> None:
+def test_nobody_believes_a_router_among_the_containers(host: Host) -> None:
     host("network", "create", "--ipv6", "one")
+    inside = "cat /proc/sys/net/ipv6/conf/cif-*/accept_ra"
+    assert host("run", "--rm", "-net", "one", "base", "sh", "-c", inside) == "0\n"
     bridge = json.loads(host("network", "inspect", "one"))[0]["bridge"]
     assert host.sysctl(f"net/ipv6/conf/{bridge}/accept_ra".replace(".", "/")) == "0"

@@ -185,3 +185,15 @@ def test_a_damaged_network_is_said_so(host: Host) -> None:
         done = host.run("network", "inspect", "one")
         assert (done.returncode, "damaged" in done.stderr) == (1, True)
     path.write_text(whole)
+
+
+def test_an_address_that_moved_is_found_at_once(host: Host) -> None:
+    host("network", "create", "--ipv6", "--subnet", "10.72.0.0/24", "--subnet", "fd00:7::/64", "one")
+    host("run", "-d", "--name", "asker", "-net", "one", "base", "sleep", "60")
+    for number in (1, 2, 3):
+        mac = f"02:00:00:00:00:0{number}"
+        flags = ("--ip", "10.72.0.50", "--ip6", "fd00:7::50", "--mac-address", mac)
+        host("run", "-d", "--name", "moving", "-net", "one", *flags, "base", "sleep", "60")
+        for address in ("10.72.0.50", "fd00:7::50"):
+            assert reaches(host, "asker", address)
+        host("remove", "-f", "moving")

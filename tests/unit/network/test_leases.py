@@ -70,6 +70,8 @@ def test_names_of_links_fit_the_kernel() -> None:
     assert len(made.device) == 15
     assert made.interface.startswith("cif-")
     assert len(made.interface) == 9
+    _, other = Leases().lease(network(), container(7), Wish("one"), frozenset({made.interface}))
+    assert other.interface != made.interface
 
 
 @pytest.mark.parametrize("text", ["", "x", "02:42", "01:00:5e:00:00:01", "00:00:00:00:00:00", "02:42:0a:48:00:0g"])
