@@ -71,11 +71,12 @@ class Parser(SingleDash):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("allow_abbrev", False)
         kwargs.setdefault("formatter_class", _Formatter)
+        self._width = _columns() - 2
         super().__init__(*args, **kwargs)
 
     def _get_formatter(self) -> argparse.HelpFormatter:
         # argparse makes one for each flag that is declared; without a width it imports shutil (2 ms, five libraries).
-        return self.formatter_class(prog=self.prog, width=_columns() - 2)  # type: ignore[call-arg]
+        return self.formatter_class(prog=self.prog, width=self._width)  # type: ignore[call-arg]
 
     def error(self, message: str) -> NoReturn:
         """Raise the mistake that argparse found, with the flag that may have been meant."""
