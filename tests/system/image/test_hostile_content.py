@@ -178,6 +178,20 @@ def test_50_too_many_entries_are_refused(box: Box) -> None:
     box.refuses(archive(*(Member(b"%d" % at) for at in range(20_001))), match="entries")
 
 
+def test_50_what_is_packed_twice_is_not_unpacked_twice(box: Box) -> None:
+    import gzip
+
+    once = gzip.compress(archive(Member(b"f", data=b"x")))
+    box.unpack(archive(Member(b"inside.tar.gz", data=once)))
+    box.store.snapshots.discard(os.listdir(box.store.layout.snapshots)[0])
+    box.refuses(gzip.compress(once), match="checksum|middle|digest|short")
+
+
+def test_50_ten_thousand_levels_are_refused(box: Box) -> None:
+    box.refuses(archive(Member(b"/".join([b"d"] * 10_000), DIR)), match="deep|long")
+    box.refuses(archive(*(Member(b"/".join([b"d"] * depth), DIR) for depth in range(1, 700))), match="deep|long")
+
+
 def test_50_extended_header_of_a_gigabyte_is_refused(box: Box) -> None:
     box.refuses(pax(b"", claimed=2**30) + bytes(4096), match="extended")
     box.refuses(pax(record(b"comment", b"x" * 5_000_000)), match="extended")
