@@ -17,7 +17,7 @@ import struct
 from contextlib import contextmanager
 
 from mydocker.linux import namespaces
-from mydocker.network.messages import ACK, CREATE, DUMP, EXCLUSIVE, GETROUTE, MAIN_TABLE, NEWLINK, REQUEST
+from mydocker.network.messages import ACK, CREATE, DUMP, EXCLUSIVE, GETLINK, GETROUTE, MAIN_TABLE, NEWLINK, REQUEST
 from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -177,4 +177,18 @@ def routes(netlink: Netlink) -> list[Route]:
         destination = message.get_attr("RTA_DST")
         if message["table"] == MAIN_TABLE and message["dst_len"] and destination:
             found.append(Route(destination, message["dst_len"], message.get_attr("RTA_OIF") or 0))
+    return found
+
+
+def bridges(netlink: Netlink) -> set[str]:
+    """Return the names of all bridges of the host, whoever made them."""
+    from pyroute2.netlink.rtnl.ifinfmsg import ifinfmsg
+
+    found = set()
+    for data in netlink.dump(GETLINK, bytes(16)):
+        message = ifinfmsg(data)
+        message.decode()
+        info = message.get_attr("IFLA_LINKINFO")
+        if info is not None and info.get_attr("IFLA_INFO_KIND") == "bridge":
+            found.add(str(message.get_attr("IFLA_IFNAME")))
     return found

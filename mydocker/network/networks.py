@@ -51,7 +51,7 @@ class Networks(NamedTuple):
                 notices = self._bring_up(definition, link)
             except BaseException:
                 bridges.remove(definition, link)
-                self._discard(definition.name)
+                self._discard(definition.name, link)
                 raise
         return Created(definition, notices)
 
@@ -122,15 +122,19 @@ class Networks(NamedTuple):
                     bridges.remove(definition, link)
                 except OSError as err:
                     raise bridges.unusable(f"cannot remove the network {name}", err) from err
-                self._discard(name)
+                self._discard(name, link)
         return definition
 
-    def _discard(self, name: str) -> None:
-        """Take a network's folder away, and what the host's settings were changed for, if it was the last."""
+    def _discard(self, name: str, link: netlink.Netlink) -> None:
+        """Take a network's folder away; with the last one, what the host's settings were changed for.
+
+        They stay when the host has bridges of others: those may have come to count on them.
+        """
         gone = f"{_GONE}{name}"
         os.rename(f"{self.directory}/{name}", f"{self.directory}/{gone}")
         self._remove_folder(gone)
-        if all(each.definition.internal for each in self.list()):
+        left = [each.definition for each in self.list()]
+        if all(each.internal for each in left) and not netlink.bridges(link) - {each.bridge for each in left}:
             host.put_back(self.directory)
 
     def _sweep(self) -> None:

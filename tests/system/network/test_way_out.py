@@ -119,7 +119,7 @@ def test_there_is_no_way_out_of_an_internal_network(host: Host, world: Host) -> 
 def test_forwarding_is_switched_on_when_needed_told_and_switched_off_again(host: Host) -> None:
     for name in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
         host.do("sh", "-c", f"echo 0 > /proc/sys/net/{name}")
-    host.do("ip", "link", "add", "uplink", "type", "bridge")
+    host.do("ip", "link", "add", "uplink", "type", "veth", "peer", "name", "far")
     assert host.run("network", "create", "--internal", "quiet").stderr == ""
     assert host.sysctl("net.ipv4.ip_forward") == "0"
     assert "switched on net.ipv4.ip_forward" in host.run("network", "create", "one").stderr
@@ -135,9 +135,32 @@ def test_forwarding_is_switched_on_when_needed_told_and_switched_off_again(host:
     host.do("ip", "link", "delete", "uplink")
 
 
+def test_forwarding_stays_on_while_somebody_else_has_a_bridge(host: Host) -> None:
+    host.do("sh", "-c", "echo 0 > /proc/sys/net/ipv4/ip_forward")
+    host("network", "create", "one")
+    host.do("ip", "link", "add", "docker0", "type", "bridge")
+    host("network", "rm", "one")
+    assert host.sysctl("net.ipv4.ip_forward") == "1"
+    host.do("ip", "link", "delete", "docker0")
+    host("network", "create", "one")
+    host("network", "rm", "one")
+    assert host.sysctl("net.ipv4.ip_forward") == "0"
+
+
+def test_joining_does_not_load_pyroute2(host: Host) -> None:
+    host("network", "create", "one")
+    script = (
+        "import sys; from mydocker.cli.main import run_command_line;"
+        " status = run_command_line(['--root', sys.argv[1], 'run', '--rm', '-net', 'one', 'base', 'true']);"
+        " print(status, *{'pyroute2', 'asyncio', 'logging', 'dnslib'} & set(sys.modules))"
+    )
+    assert host.do(sys.executable, "-c", script, host.root) == "0\n"
+
+
 def test_what_the_host_had_stays_as_it_was(host: Host) -> None:
     host.do("nft", "add table inet theirs; add chain inet theirs c { type filter hook forward priority 0; }")
     host.do("ip", "link", "add", "docker0", "type", "bridge")
+    host.do("sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/all/forwarding")
     before = host.filters(), host.do("ip", "-j", "addr"), host.do("ip", "route")
     host("network", "create", "--ipv6", "one")
     host("run", "--rm", "-net", "one", "base", "true")
