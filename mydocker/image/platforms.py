@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from mydocker.errors import ImageError, UsageError
 from mydocker.image.manifest import Platform
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mydocker.image.manifest import Descriptor, Index
