@@ -94,11 +94,7 @@ def make(
         plan += _before_user_namespace(document, with_users, rootfs, requests, cut)
         plan.append(("mapped", "enter", pid_namespace == ""))
         pid_namespace = pid_namespace or None  # the first process of a new one is made in there
-    plan.append(("unshare", flags))
-    if flags & namespaces.CLONE_NEWNET:
-        plan.append(("loopback",))
-    if flags & namespaces.CLONE_NEWUTS and (document.get("hostname") or document.get("domainname")):
-        plan.append(("hostname", document.get("hostname", ""), document.get("domainname", "")))
+    plan += _new_namespaces(document, flags)
     if not with_users:
         plan += [*_process_limits(document["process"]), *_copies(document)]
     plan.append(cut)
@@ -108,6 +104,23 @@ def make(
         plan.append(("console", *size, True))
     if wait_for_parent:
         plan.append(("ready",))
+    plan += _last_steps(document, die_with_parent)
+    return Launch(tuple(plan), pid_namespace)
+
+
+def _new_namespaces(document: dict[str, Any], flags: int) -> list[Operation]:
+    plan: list[Operation] = [("unshare", flags)]
+    if flags & namespaces.CLONE_NEWNET:
+        plan.append(("loopback",))
+    if flags & namespaces.CLONE_NEWUTS and (document.get("hostname") or document.get("domainname")):
+        plan.append(("hostname", document.get("hostname", ""), document.get("domainname", "")))
+    return plan
+
+
+def _last_steps(document: dict[str, Any], die_with_parent: bool) -> list[Operation]:
+    """Return what is done once everything is mounted: from the hooks of createContainer to the program."""
+    linux = document["linux"]
+    plan: list[Operation] = []
     plan += [("run_hooks", found)] if (found := hooks.of(document, "createContainer")) else []
     plan += [_sysctl(key, value, linux) for key, value in linux.get("sysctl", {}).items()]
     plan += _user(document)
@@ -118,7 +131,7 @@ def make(
     plan.append(("pivot", after, bool(document["root"].get("readonly"))))
     plan += [("start_hooks", found)] if (found := hooks.of(document, "startContainer")) else []
     plan += _program(document, die_with_parent)
-    return Launch(tuple(plan), pid_namespace)
+    return plan
 
 
 def limits_and_program(document: dict[str, Any], size: tuple[int, int], die_with_parent: bool) -> list[Operation]:

@@ -120,3 +120,21 @@ print(run("sh", "-c", "trap 'exit 7' TERM; touch /ready; while :; do sleep 0.05;
     running.terminate()
     shown, problems = running.communicate(timeout=30)
     assert (shown, problems) == ("6\nattached\n(7, '')\n", "")
+
+
+def test_a_container_with_a_network_starts_from_a_process_with_threads_too(box: CommandLine) -> None:
+    code = """
+print(run("echo", "attached", networks=("lan",)))
+made = engine.create(RunRequest(image="base", command=("sleep", "60"), name="networked", networks=("lan",)))
+containers.start(made.id)
+print(containers.exec(made.id, ExecOptions(("sh", "-c", "ip -o link | grep -c eth0"))))
+containers.remove(made.id, force=True)
+"""
+    mydocker = f"{sys.executable} -m mydocker"
+    script = f'ip link set lo up; {mydocker} network create lan; {sys.executable} -c "$0"; {mydocker} network rm lan'
+    done = subprocess.run(
+        ["unshare", "-n", "sh", "-c", script, PROGRAM + code], env=box.env, cwd=box.directory, text=True,
+        stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[1:-1] == ["(0, 'attached\\n')", "0", "1"], done.stdout
