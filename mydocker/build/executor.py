@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from contextlib import ExitStack
 
 from mydocker.build import keys
 from mydocker.build.cache import Result
@@ -17,7 +18,7 @@ from mydocker.build.request import StepOutcome
 from mydocker.build.steps import handler_for
 from mydocker.build.trees import Trees
 from mydocker.errors import BuildFailed, MydockerError
-from mydocker.events import StepFinished, StepStarted
+from mydocker.events import Notice, StepFinished, StepStarted
 from mydocker.image.digest import EMPTY, DiffID, chain_ids, chain_on
 from mydocker.image.locks import locked
 from mydocker.image.manifest import OCI_LAYER_ZSTD, Descriptor, Layer
@@ -136,8 +137,7 @@ class Executor:
         try:
             key = self._key(step)
         except MydockerError as error:
-            if not self._dry:
-                self._keep_unstarted(step, error)
+            self._keep(step, error)
             raise self._placed(step, error) from error
         if step.no_cache:
             self._why[step.id] = "the cache was not asked (--no-cache)"
@@ -253,25 +253,28 @@ class Executor:
             try:
                 filling = handler.run(step, self._workshop, below, place)
             except MydockerError as error:
-                self._keep(step, place, error)
+                self._keep(step, error, place)
                 raise
             if filling:
                 return self._store.layers.commit_filled(upper, below, step.epoch, filling)
             return self._store.layers.commit_upper(upper, below, step.epoch)
 
-    def _keep(self, step: Step, place: str, error: MydockerError) -> None:
-        """Keep what a failing step saw and wrote, unless it was only interrupted."""
-        if not self._stopping:
-            from mydocker.build import failures
+    def _keep(self, step: Step, error: MydockerError, place: str = "") -> None:
+        """Keep what a failing step saw and wrote in `place` (nothing: it had not begun), unless it was interrupted."""
+        if self._stopping or self._dry:
+            return
+        from mydocker.build import failures
 
-            layout, request = self._store.layout, self._workshop.request
-            self._kept[step.id] = failures.keep(layout, step, request, self.stack, place, str(error))
-
-    def _keep_unstarted(self, step: Step, error: MydockerError) -> None:
-        with self._store.layout.workspace("step") as place:
-            os.mkdir(f"{place}/upper", 0o755)
-            os.chmod(f"{place}/upper", 0o755)
-            self._keep(step, place, error)
+        layout, request = self._store.layout, self._workshop.request
+        try:
+            with ExitStack() as stack:
+                if not place:
+                    place = stack.enter_context(layout.workspace("step"))
+                    os.mkdir(f"{place}/upper", 0o755)
+                    os.chmod(f"{place}/upper", 0o755)
+                self._kept[step.id] = failures.keep(layout, step, request, self.stack, place, str(error))
+        except (OSError, MydockerError) as obstacle:  # a full disk, perhaps: what the step says counts for more
+            self._reporter(Notice(f"what the step wrote cannot be kept: {obstacle}", "warning"))
 
     def _placed(self, step: Step, error: MydockerError) -> BuildFailed:
         """Return an error of a step with the line of the Dockerfile that the step is, and where to look further."""

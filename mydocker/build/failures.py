@@ -91,7 +91,10 @@ def held(layout: Layout, reference: str = "") -> Iterator[Failure]:
     if reference and len(found) > 1:
         raise NotFound(f"{reference} may mean {' or '.join(found)}", hint="give more of it")
     path = f"{layout.failures}/{found[0]}"
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        raise NotFound(f"the failed build {found[0]} was just removed", hint="newer ones took its place") from error
     try:
         fcntl.flock(fd, fcntl.LOCK_SH)
         yield _read(found[0], path)
@@ -123,7 +126,14 @@ def _newest_first(layout: Layout) -> list[str]:
     if not os.path.isdir(layout.failures):
         return []
     with os.scandir(layout.failures) as entries:
-        return [entry.name for entry in sorted(entries, key=lambda entry: (-entry.stat().st_ctime_ns, entry.name))]
+        return [entry.name for entry in sorted(entries, key=lambda entry: (-_changed(entry), entry.name))]
+
+
+def _changed(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat().st_ctime_ns
+    except FileNotFoundError:  # another build has just removed it
+        return 0
 
 
 def _record(

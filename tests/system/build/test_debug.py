@@ -144,3 +144,15 @@ def test_an_interrupted_build_is_no_failure_to_look_into(mydocker: CommandLine) 
     build.terminate()
     build.communicate(timeout=30)
     assert mydocker.run("debug", "-c", "true").stderr.startswith("mydocker: no failed build is kept")
+
+
+def test_a_failure_that_cannot_be_kept_is_told_all_the_same(mydocker: CommandLine) -> None:
+    mydocker("buildBase")
+    (mydocker.root / "failures").write_text("no directory")
+    (mydocker.directory / "Dockerfile").write_text("FROM base\nRUN exit 3\n")
+    done = mydocker.run("build")
+    assert done.returncode == 1
+    assert "warning: what the step wrote cannot be kept: " in done.stderr
+    assert "Dockerfile:2:1: the command ended with exit status 3" in done.stderr
+    assert "mydocker debug" not in done.stderr
+    assert mydocker.leftovers() == []
