@@ -141,7 +141,7 @@ def test_a_dry_run_foretells_what_runs_and_runs_nothing(bench: Bench) -> None:
     assert bench.outcomes(dry_run=True) == ["hit"] * 3
 
 
-def test_the_digest_is_the_same_in_another_store_directory_umask_zone_and_worker_count(tmp_path: Path) -> None:
+def test_the_digest_is_the_same_in_another_store_directory_umask_zone_owner_and_worker_count(tmp_path: Path) -> None:
     script = (
         "import os, sys; os.umask(int(sys.argv[4], 8))\n"
         "from mydocker.engine import Engine; from mydocker.build.request import BuildRequest\n"
@@ -158,6 +158,8 @@ def test_the_digest_is_the_same_in_another_store_directory_umask_zone_and_worker
             (context / "d" / name).write_text(name)
             (context / "d" / name).chmod(0o644)
         (context / "d").chmod(0o755)
+        for path in (context, context / "d", *(context / "d").iterdir()):
+            os.chown(path, number * 1000, number * 100)
         (context / "Dockerfile").write_text(
             "FROM base AS one\nRUN date > /dev/null; mkdir -p /x/y; touch /x/y/z; ln /x/y/z /x/hard\n"
             "FROM base\nCOPY d /d\nCOPY --from=one /x /x\nRUN rm -r /usr/share; echo done > /done\n"
