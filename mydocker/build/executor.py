@@ -230,6 +230,7 @@ class Executor:
         try:
             with self._store.holding():
                 layer = self._make(step)
+            self._trees.insist(step.id)
         except MydockerError as error:
             seconds = time.monotonic() - began
             self._reporter(StepFinished(step.id, step.text, step.stage, step.line, "failed", seconds, "", ""))

@@ -7,7 +7,7 @@ import threading
 from contextlib import ExitStack
 
 from mydocker.build.tree import Tree
-from mydocker.errors import NotFound
+from mydocker.errors import BuildFailed, NotFound
 from mydocker.image.digest import chain_ids
 from mydocker.values import TYPE_CHECKING, NamedTuple
 
@@ -45,9 +45,29 @@ class Trees:
         self._stack = stack
         self._open = ExitStack()
         self._trees: dict[tuple[str, str], Tree] = {}
+        self._watched: dict[str, list[Callable[[], bool]]] = {}
         self._lock = threading.RLock()
         self.slot = place.slot
         self._ignore_file = place.ignore_file
+
+    def watch(self, step: str, is_same: Callable[[], bool]) -> None:
+        """Remember how to tell whether what the key of `step` was made of is still the same."""
+        with self._lock:
+            self._watched.setdefault(step, []).append(is_same)
+
+    def insist(self, step: str) -> None:
+        """Raise `BuildFailed` when what a step has just read is not what its key was made of; asked once.
+
+        Its result would be one of other files than the key tells of, and whoever found it later would be deceived.
+        """
+        with self._lock:
+            watched = self._watched.pop(step, [])
+        if not all(is_same() for is_same in watched):
+            raise BuildFailed(
+                "files that this step reads changed meanwhile",
+                "so its result cannot be kept",
+                "build again when nothing writes to the context",
+            )
 
     def close(self) -> None:
         """Close every tree."""

@@ -90,5 +90,5 @@ def _content(step: Step, shop: Workshop, sources: tuple[str, ...]) -> str:
     one = instruction(step)
     tree = shop.trees.open(step.sources[source_of(one)])
     parents = "parents" if isinstance(one, ins.Copy) and one.parents else ""
-    wanted = Wanted(f"{shop.trees.slot} {step.slot}", sources, rules_of(one), (parents, *one.exclude))
-    return content_of(tree, wanted, shop.trees.cache)
+    wanted = Wanted(step.id, step.slot, sources, rules_of(one), (parents, *one.exclude))
+    return content_of(tree, wanted, shop.trees)

@@ -100,5 +100,5 @@ def _mount_parts(number: int, mount: ins.Mount, step: Step, shop: Workshop) -> d
     if tree.identity:
         parts[f"{label} content"] = tree.identity
         return parts
-    wanted = Wanted(f"{shop.trees.slot} {step.slot} {label}", (mount.source or "/",), EVERYTHING)
-    return {**parts, f"{label} content": content_of(tree, wanted, shop.trees.cache)}
+    wanted = Wanted(step.id, f"{step.slot} {label}", (mount.source or "/",), EVERYTHING)
+    return {**parts, f"{label} content": content_of(tree, wanted, shop.trees)}

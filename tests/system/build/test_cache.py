@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mydocker.build.executor import Executor
 from mydocker.build.request import BuildRequest, BuildResult
 from mydocker.engine import Engine
+from mydocker.errors import BuildFailed
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from mydocker.build.plan import Step
+    from mydocker.image.manifest import Layer
 
 pytestmark = pytest.mark.root
 
@@ -170,6 +175,30 @@ def test_the_digest_is_the_same_in_another_store_directory_umask_zone_owner_and_
         )  # fmt: skip
         digests.add(done.stdout)
     assert len(digests) == 1
+
+
+@pytest.mark.parametrize(
+    "step", ["COPY d /d", "COPY d/a d/b /", "RUN --mount=type=bind,source=d,target=/m cat /m/* > /c"]
+)
+def test_files_that_change_behind_the_key_leave_no_wrong_result(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    (bench.context / "d").mkdir()
+    bench.write(f"FROM base\n{step}\n", **{"d/a": "1", "d/b": "1"})
+    before = Executor._make
+
+    def make(executor: Executor, step: Step) -> Layer:
+        (bench.context / "d/a").write_text("2")
+        return before(executor, step)
+
+    monkeypatch.setattr(Executor, "_make", make)
+    with pytest.raises(BuildFailed, match="changed meanwhile"):
+        bench.build()
+    monkeypatch.undo()
+    (bench.context / "d/a").write_text("1")
+    result = bench.build()
+    assert [each.outcome for each in result.steps] == ["run"]
+    assert bench.build(no_cache=True).image.digest == result.image.digest
 
 
 def test_two_builds_at_once_share_the_work(bench: Bench) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -14,11 +14,15 @@ from mydocker.build.contents import Wanted, content_of
 from mydocker.build.fingerprint import fingerprint
 from mydocker.build.selection import EVERYTHING
 from mydocker.build.tree import Tree
+from mydocker.build.trees import Place, Trees
 from mydocker.dockerfile import ignore
+from mydocker.errors import BuildFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from mydocker.image.store import ImageStore
 
 
 @pytest.fixture
@@ -46,6 +50,10 @@ def later(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _open(context: Path, cache: Cache) -> Tree:
     return Tree(os.open(context, os.O_RDONLY | os.O_DIRECTORY), "the context", cache, owned=False)
+
+
+def _trees(cache: Cache) -> Trees:
+    return Trees(cast("ImageStore", None), cache, lambda ground: (), Place("slot"))
 
 
 def _replace(context: Path) -> None:
@@ -87,10 +95,10 @@ def _link(path: Path, target: str) -> None:
 @pytest.mark.parametrize("change", _CHANGES)
 def test_every_change_gives_another_fingerprint(tree: Tree, context: Path, change: str) -> None:
     before = fingerprint(tree, "d")
-    assert before is not None
+    assert before.lasts
     assert fingerprint(tree, "d") == before
     _CHANGES[change](context)
-    assert fingerprint(tree, "d") not in (before, None)
+    assert fingerprint(tree, "d").digest != before.digest
 
 
 @pytest.mark.usefixtures("later")
@@ -105,29 +113,34 @@ def test_what_is_elsewhere_or_ignored_does_not_count(tree: Tree, context: Path) 
 
 
 def test_files_that_changed_a_moment_ago_prove_nothing(tree: Tree) -> None:
-    assert fingerprint(tree, "d") is None
-    assert fingerprint(tree, "a") is None
+    assert not fingerprint(tree, "d").lasts
+    assert not fingerprint(tree, "a").lasts
 
 
 @pytest.mark.usefixtures("later")
 def test_what_is_not_there_has_none(tree: Tree) -> None:
-    assert fingerprint(tree, "nowhere") is None
+    assert fingerprint(tree, "nowhere") == ("", False)
 
 
 @pytest.mark.usefixtures("later")
 def test_content_is_looked_at_again_only_after_a_change(tree: Tree, context: Path, tmp_path: Path) -> None:
-    wanted = Wanted("slot", ("d", "a"), EVERYTHING)
+    wanted = Wanted("step", "slot", ("d", "a"), EVERYTHING)
     with Cache(str(tmp_path / "kept")) as cache:
-        first = content_of(tree, wanted, cache)
+        trees = _trees(cache)
+        first = content_of(tree, wanted, trees)
+        trees.insist("step")
         reads: list[str] = []
         tree.open = lambda path: reads.append(path) or -1  # type: ignore[method-assign,func-returns-value]
-        assert content_of(tree, wanted, cache) == first
+        assert content_of(tree, wanted, trees) == first
         assert reads == []
         del tree.open
         _rewrite(context / "d/b", "D/B")
-        assert content_of(tree, wanted, cache) != first
+        trees.insist("another step")
+        with pytest.raises(BuildFailed, match="changed meanwhile"):
+            trees.insist("step")
+        assert content_of(tree, wanted, trees) != first
         _rewrite(context / "d/b", "d/b")
-        assert content_of(tree, wanted, cache) == first
+        assert content_of(tree, wanted, trees) == first
 
 
 @pytest.mark.usefixtures("later")
@@ -141,5 +154,5 @@ def test_content_is_the_same_in_a_copy_and_differs_for_files_that_share_an_inode
     found = []
     for number, root in enumerate((context, copy, linked)):
         with Cache(str(tmp_path / f"cache-{number}")) as cache, _open(root, cache) as opened:
-            found.append(content_of(opened, Wanted("slot", ("d",), EVERYTHING), cache))
+            found.append(content_of(opened, Wanted("step", "slot", ("d",), EVERYTHING), _trees(cache)))
     assert found[0] == found[1] != found[2]
