@@ -10,6 +10,7 @@ A pipe or redirection moves the process's own descriptor 1 while a command runs,
 from __future__ import annotations
 
 import contextlib
+import lzma
 import os
 import shlex
 import signal
@@ -19,12 +20,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import cmd2
+from cmd2.history import History
 
 from mydocker.cli import VERBS, Verb, find_verb
 from mydocker.cli.candidates import complete
 from mydocker.cli.main import Context, answering, run_verb, unknown
 from mydocker.cli.output import Output, uses_colour
 from mydocker.errors import MydockerError, UsageError
+from mydocker.image.locks import locked
 from mydocker.shell.jobs import Jobs
 from mydocker.shell.places import history_file, startup_script
 from mydocker.shell.watch import ENDS, STARTS, Watch, noted_since
@@ -215,6 +218,18 @@ class Shell(cmd2.Cmd):
         self.context().out.error(error)
         self.last_status = error.exit_status
         return None
+
+    def _persist_history(self) -> None:
+        """Write the history at the end of the session: what other shells have written meanwhile, then our own lines."""
+        path = self.persistent_history_file
+        if not path:
+            return
+        own = self.history[self.history.session_start_index :]
+        with locked(path):  # makes the file for its owner alone where `recall --clear` has removed it
+            with contextlib.suppress(OSError, ValueError, KeyError, lzma.LZMAError), open(path, "rb") as file:
+                self.history = History.from_json(lzma.decompress(file.read()).decode())
+                self.history.extend(own)
+            super()._persist_history()
 
     # The prompt ------------------------------------------------------------------------------------------------------
 

@@ -197,6 +197,25 @@ def test_lines_are_remembered_for_their_owner_alone(mydocker: CommandLine, typis
     assert again.leaves() == 0
 
 
+def test_two_shells_keep_each_others_lines(typist: Opener, tmp_path: Path) -> None:
+    one, other = typist(), typist()
+    for shell, line in ((one, "images --digests"), (other, "df --format json")):
+        shell.sees(_IDLE)
+        shell.enters(line)
+        shell.sees(_IDLE)
+    assert one.leaves() == 0
+    assert other.leaves() == 0
+    last = typist()
+    last.sees(_IDLE)
+    last.enters("recall --all")
+    last.sees("images --digests")
+    last.sees("df --format json")
+    last.enters("recall --clear")
+    last.sees(_IDLE)
+    assert last.leaves() == 0
+    assert (tmp_path / "home/.local/state/mydocker/shell-history").stat().st_mode & 0o777 == 0o600
+
+
 def test_the_startup_script_is_read_first(mydocker: CommandLine, typist: Opener, tmp_path: Path) -> None:
     script = tmp_path / "home/.config/mydocker/shellrc"
     script.parent.mkdir(parents=True)
