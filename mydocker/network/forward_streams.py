@@ -80,6 +80,19 @@ class Stream:
                 back.writable = True
                 back.pump()
 
+    def begin(self) -> bool:
+        """Pass on what the source has sent already; tell whether the sink took any of it.
+
+        Only for a source of which the loop does not hear yet: what is left, epoll reports when it is added.
+        """
+        try:
+            self._copy()
+            sent = os.write(self.sink, self.pending) if self.pending else 0
+        except OSError:  # nothing has come yet, or the sink is not connected yet: events will tell
+            return False
+        self.pending = memoryview(self.pending)[sent:] if sent < len(self.pending) else b""
+        return sent > 0
+
     def pump(self) -> None:
         """Move what can be moved now; come back later when that is a lot."""
         for _ in range(_TURNS):
@@ -110,7 +123,7 @@ class Stream:
             self.ended = True
             return
         if size == _CHUNK:
-            self.bulk = True
+            self.bulk = self.readable = True
         elif not self.drain:
             self.readable = False  # what comes from now on is announced by a new event
         self.pending = data

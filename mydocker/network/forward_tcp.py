@@ -99,7 +99,20 @@ class Connection:
             return
         if mask & ERROR:
             self.redial()
-            return
+        else:
+            self._begin()
+
+    def hurry(self) -> None:
+        """Pass on what the client sent already, if the server has answered already.
+
+        Within one machine both are mostly so, and the server hears its client a turn of the loop sooner: on a busy
+        machine, that is a whole wait for the processor.
+        """
+        if not self.closed and self.inward.begin():
+            self._begin()
+
+    def _begin(self) -> None:
+        """The server has answered: carry bytes."""
         self.connecting = False
         del self.forward.dialing[self]
         if self.target is not None:
@@ -201,8 +214,10 @@ class TcpForward:
             room.connections += 1
             connection = Connection(self, client)
             self.connections.add(connection)
-            room.loop.add(client, connection.inward, STREAM)
             connection.dial()
+            connection.hurry()
+            if not connection.closed:
+                room.loop.add(client, connection.inward, STREAM)
 
     def _wait(self) -> None:
         self.room.loop.pause(self.listener)

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from mydocker.network.portmap import Mapping
 
 CONNECTIONS = 10_000  # that there is room for at the least
-_MOST_WORKERS = 4
+# More than two processors' worth: on a busy machine a connection need not wait for the turn of one certain process.
+_WORKERS = 4
+_MOST_WORKERS = 16  # where the limit of open files is so low that CONNECTIONS need them
 _WANTED_DESCRIPTORS = 65536
 _SHORTEST_LIFE = 1.0
 _PATIENCE = 2.0
@@ -74,9 +76,8 @@ class Workers:
         self._loop = loop
         self._orders = orders
         self._descriptors = _raise_limit()
-        # As many as share the processors with whoever talks through them, and enough for CONNECTIONS.
         enough = -(-2 * CONNECTIONS // self._descriptors) + (self._descriptors < 2 * CONNECTIONS + 512)
-        self._count = max(min(os.cpu_count() or 1, _MOST_WORKERS), min(enough, 16))
+        self._count = max(_WORKERS, min(enough, _MOST_WORKERS))
         self._all: list[Worker] = []
 
     def start(self) -> None:
