@@ -175,6 +175,11 @@ class Layout(NamedTuple):
         for name in sorted(_DIRECTORIES):
             os.makedirs(f"{self.root}/{name}", 0o700, exist_ok=True)
         os.makedirs(self.blobs, 0o700, exist_ok=True)
+        tmp = os.open(self.tmp, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            files.spread(tmp)  # snapshots are made here, and many may have been removed a moment ago
+        finally:
+            os.close(tmp)
         with locked(self.lock("index")):
             if not os.path.exists(self.index_file):
                 self.write_atomically(self.index_file, b'{"manifests":[],"schemaVersion":2}\n')
