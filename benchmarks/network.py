@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from benchmarks._harness import Contender, Timing, measure, report
 from mydocker.linux import namespaces
 from mydocker.linux.process import start_ticks
-from mydocker.network import portmap_start
-from mydocker.network.portmap import Folder
-from mydocker.network.ports import parse
+from mydocker.network.portmap import starting
+from mydocker.network.portmap.mappings import Folder
+from mydocker.network.portmap.ports import parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -146,9 +146,9 @@ def _ours(place: str, container: int, stack: ExitStack) -> Way:
         "pid": container,
         "ticks": start_ticks(container),
     }
-    portmap_start.call(folder, {**message, "ports": ports})
-    service = int(portmap_start.call(folder, {"do": "stay"}))
-    stack.callback(lambda: portmap_start.call(folder, {"do": "stop"}))
+    starting.call(folder, {**message, "ports": ports})
+    service = int(starting.call(folder, {"do": "stay"}))
+    stack.callback(lambda: starting.call(folder, {"do": "stop"}))
 
     def processes() -> list[int]:
         with open(f"/proc/{service}/task/{service}/children") as file:

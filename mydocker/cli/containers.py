@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from mydocker.cli.main import Context
     from mydocker.network.membership import Attached
-    from mydocker.network.ports import Published
+    from mydocker.network.portmap.ports import Published
     from mydocker.runtime.record import Container
 
 _HEADER: tuple[str, ...] = ("ID", "NAME", "PID", "STATUS", "COMMAND", "CREATED")

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from mydocker.image.layout import Layout
     from mydocker.image.store import ImageStore
     from mydocker.network.membership import Attached
-    from mydocker.network.ports import Published
+    from mydocker.network.portmap.ports import Published
     from mydocker.runtime.containers import Containers
     from mydocker.runtime.record import Container
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from mydocker.errors import NotFound
-from mydocker.network import portmap_start, ports
-from mydocker.network.portmap import Folder, Mapping, decode_mapping
-from mydocker.network.portmap_control import ask, connect, request
+from mydocker.network.portmap import ports, starting
+from mydocker.network.portmap.control import ask, connect, request
+from mydocker.network.portmap.mappings import Folder, Mapping, decode_mapping
 from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Ports:
     def _hand(self, do: str, text: str, policy: str) -> tuple[Mapping, ...]:
         publish, target = ports.parse_forward(text)
         message = {"do": do, "port": list(publish), "to": list(target), "policy": policy}
-        return tuple(decode_mapping(entry) for entry in portmap_start.call(self._folder, message))
+        return tuple(decode_mapping(entry) for entry in starting.call(self._folder, message))
 
     def list(self) -> tuple[Forwarded, ...]:
         """Return all mappings, those of a stopped service, too."""
@@ -73,15 +73,15 @@ class Ports:
 
     def start(self) -> int:
         """Start the service, to run until it is stopped; return its process id. Idempotent."""
-        portmap_start.start(self._folder, forever=True)
-        return int(portmap_start.call(self._folder, {"do": "stay"}))
+        starting.start(self._folder, forever=True)
+        return int(starting.call(self._folder, {"do": "stay"}))
 
     def attend(self) -> Iterator[int]:
         """Start the service if needed and yield its process id, then wait until it ends.
 
         It lives at least as long as this process waits.
         """
-        client = portmap_start.reach(self._folder)
+        client = starting.reach(self._folder)
         try:
             yield int(ask(client, {"do": "attend", "pid": os.getpid()}))
             client.settimeout(None)
@@ -104,7 +104,7 @@ class Ports:
 
     def mend(self) -> None:
         """Start the service again if it was killed. Costs one system call where nothing was ever forwarded."""
-        portmap_start.mend(self._folder)
+        starting.mend(self._folder)
 
 
 def _forwarded(entry: dict[str, Any]) -> Forwarded:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mydocker.errors import UsageError
 from mydocker.events import Notice
-from mydocker.network import ports
+from mydocker.network.portmap import ports
 from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from mydocker.events import Reporter
     from mydocker.runtime.record import Container
 
-_MODULE = "mydocker.network.publishing"
+_MODULE = "mydocker.network.portmap.publishing"
 
 
 def refresh(container: Container, bundle: str) -> None:
     """Tell the forwarding service that a running container's networks have changed; nothing where it has no ports."""
     for module, directory, *_ in container.attachments:
         if module == _MODULE:
-            from mydocker.network import publishing
+            from mydocker.network.portmap import publishing
 
             publishing.refresh(bundle, directory)
 

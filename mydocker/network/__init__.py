@@ -3,5 +3,5 @@
 * `networks`, `bridges`, `leases`, `joining`: what networks there are, and who is on them; pyroute2 lives in `netlink`
   alone.
 * `resolver`, `answers`: names.
-* `ports`, `publishing`, `portmap*`: what is forwarded, by which service; `forward_*`: how its workers move the bytes.
+* `portmap/`: what is forwarded, by which service; `forwarding/`: how its workers move the bytes.
 """

@@ -81,7 +81,7 @@ def _request(engine: Engine, context: Path, description: dict[str, Any]) -> Buil
     )
 
 
-# All cases pass; these few have the most of what could make two builds differ. A process of its own, because that of the
+# All cases pass; these few have the most of what could make two builds differ. In a process of its own: that of the
 # tests may have threads.
 @pytest.mark.parametrize("case", ["conf-ci-pipeline-modified", "fs-tmp-and-mounts", "stage-diamond", "add-archives"])
 def test_a_case_is_reproducible(case: str, based: tuple[Engine, dict[str, Any]], shared: Path, tmp_path: Path) -> None:

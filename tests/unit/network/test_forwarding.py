@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mydocker.errors import StoreError
-from mydocker.network.forward_targets import LEAST_CONNECTIONS, Balance, Target
-from mydocker.network.portmap import Folder, Mapping, Server, State
-from mydocker.network.portmap_residents import addresses
-from mydocker.network.portmap_workers import Count
+from mydocker.network.forwarding.targets import LEAST_CONNECTIONS, Balance, Target
+from mydocker.network.portmap.mappings import Folder, Mapping, Server, State
+from mydocker.network.portmap.residents import addresses
+from mydocker.network.portmap.workers import Count
 
 if TYPE_CHECKING:
     from pathlib import Path

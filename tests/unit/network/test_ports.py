@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mydocker.errors import UsageError
-from mydocker.network.ports import Publish, Published, Target, parse, parse_all, parse_forward, shown
+from mydocker.network.portmap.ports import Publish, Published, Target, parse, parse_all, parse_forward, shown
 
 
 @pytest.mark.parametrize(

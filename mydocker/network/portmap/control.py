@@ -18,15 +18,15 @@ import struct
 from mydocker import errors
 from mydocker.errors import MydockerError, NetworkError
 from mydocker.linux import sockets
-from mydocker.network.forward_loop import IN
-from mydocker.network.portmap import VERSION, Folder
+from mydocker.network.forwarding.loop import IN
+from mydocker.network.portmap.mappings import VERSION, Folder
 from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-    from mydocker.network.forward_loop import Loop
+    from mydocker.network.forwarding.loop import Loop
 
 _LARGEST_REQUEST = 1 << 20
 _PATIENCE = 5.0  # how long the service waits for a command that does not read its answer

@@ -10,13 +10,13 @@ import os
 
 from mydocker.errors import NetworkError
 from mydocker.linux.process import start_ticks
-from mydocker.network.forward_loop import IN
+from mydocker.network.forwarding.loop import IN
 from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mydocker.network.forward_loop import Loop
+    from mydocker.network.forwarding.loop import Loop
 
 _LOOPBACK = ("127.0.0.1", "::1")
 _MOST_ADDRESSES = 8  # that are tried for a connection: a container with privileges may give itself any number

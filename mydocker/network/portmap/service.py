@@ -1,7 +1,7 @@
 """The forwarding service: one process for all forwarded ports of a store, which tells its workers what to forward.
 
 It keeps what cannot be done twice: the ports themselves, the namespaces of the containers that they lead to, the file
-that remembers them. The bytes are moved by the workers (`forward_worker`), so a long request never delays them.
+that remembers them. The bytes are moved by the workers (`forwarding.worker`), so a long request never delays them.
 
 It lives as long as there are mappings, or until it is stopped when somebody started it by hand. When it is killed, its
 workers die with it and the next command starts another one, which reads the file and goes on.
@@ -13,13 +13,13 @@ import os
 import time
 
 from mydocker.errors import NetworkError, NotFound
-from mydocker.network.forward_loop import IN, Loop
-from mydocker.network.portmap import Folder, Mapping, Server, State, encode_mapping
-from mydocker.network.portmap_binding import bind
-from mydocker.network.portmap_control import Control
-from mydocker.network.portmap_residents import Residents
-from mydocker.network.portmap_workers import Count, Order, Workers
-from mydocker.network.ports import Publish
+from mydocker.network.forwarding.loop import IN, Loop
+from mydocker.network.portmap.binding import bind
+from mydocker.network.portmap.control import Control
+from mydocker.network.portmap.mappings import Folder, Mapping, Server, State, encode_mapping
+from mydocker.network.portmap.ports import Publish
+from mydocker.network.portmap.residents import Residents
+from mydocker.network.portmap.workers import Count, Order, Workers
 from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:

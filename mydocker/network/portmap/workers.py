@@ -12,16 +12,16 @@ from contextlib import suppress
 
 from mydocker.errors import NetworkError
 from mydocker.linux import process
-from mydocker.network import forward_worker
-from mydocker.network.forward_loop import IN, Loop
-from mydocker.network.forward_worker import receive, send
+from mydocker.network.forwarding.loop import IN, Loop
+from mydocker.network.forwarding.worker import main as forward
+from mydocker.network.forwarding.worker import receive, send
 from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any
 
-    from mydocker.network.portmap import Mapping
+    from mydocker.network.portmap.mappings import Mapping
 
 CONNECTIONS = 10_000  # that there is room for at the least
 # More than two processors' worth: on a busy machine a connection need not wait for the turn of one certain process.
@@ -97,7 +97,7 @@ class Workers:
             process.set_name("mydocker-ports")
             os.dup2(theirs.detach(), 3, inheritable=False)
             process.close_from(4)
-            forward_worker.main(_socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, 3), self._descriptors)
+            forward(_socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET, 0, 3), self._descriptors)
         theirs.close()
         ours.settimeout(_PATIENCE)
         worker = Worker(pid, ours, self)

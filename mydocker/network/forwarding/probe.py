@@ -8,14 +8,14 @@ from __future__ import annotations
 import _socket
 import errno
 
-from mydocker.network.forward_loop import ERROR, HANGUP, OUT
+from mydocker.network.forwarding.loop import ERROR, HANGUP, OUT
 from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from mydocker.network.forward_loop import Loop
-    from mydocker.network.forward_targets import Balance, Namespaces, Target
+    from mydocker.network.forwarding.loop import Loop
+    from mydocker.network.forwarding.targets import Balance, Namespaces, Target
 
 INTERVAL = 2.0  # seconds between two looks at all targets, and the time that one may take
 

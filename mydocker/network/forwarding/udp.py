@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import _socket
 
-from mydocker.network.forward_loop import IN
+from mydocker.network.forwarding.loop import IN
 from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from mydocker.network.forward_targets import Balance, Target
-    from mydocker.network.forward_tcp import Room
+    from mydocker.network.forwarding.targets import Balance, Target
+    from mydocker.network.forwarding.tcp import Room
 
 SECONDS = 90.0  # docker-proxy's, for a session in which nothing is said
 _MOST_SESSIONS = 4096  # of one port: a flood of forged senders must not take everything

@@ -20,12 +20,12 @@ import json
 import os
 from array import array
 
-from mydocker.network.forward_loop import IN, Loop
-from mydocker.network.forward_pipes import Pipes
-from mydocker.network.forward_probe import Prober
-from mydocker.network.forward_targets import GONE, OURS, Address, Balance, Namespaces, Target
-from mydocker.network.forward_tcp import Room, TcpForward
-from mydocker.network.forward_udp import UdpForward
+from mydocker.network.forwarding.loop import IN, Loop
+from mydocker.network.forwarding.pipes import Pipes
+from mydocker.network.forwarding.probe import Prober
+from mydocker.network.forwarding.targets import GONE, OURS, Address, Balance, Namespaces, Target
+from mydocker.network.forwarding.tcp import Room, TcpForward
+from mydocker.network.forwarding.udp import UdpForward
 from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ import time
 
 from mydocker.errors import MydockerError, NetworkError
 from mydocker.linux import process
-from mydocker.network.portmap import Folder
-from mydocker.network.portmap_control import ask, connect
+from mydocker.network.portmap.control import ask, connect
+from mydocker.network.portmap.mappings import Folder
 from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 _BOOT = (
-    "import sys; sys.path[:0] = [{path!r}]; from mydocker.network import portmap_start;"
-    " portmap_start.main({directory!r}, {report}, {forever})"
+    "import sys; sys.path[:0] = [{path!r}]; from mydocker.network.portmap import starting;"
+    " starting.main({directory!r}, {report}, {forever})"
 )
 _PATIENCE = 15.0
 _ATTEMPTS = 5
@@ -159,7 +159,7 @@ def _serve(folder: Folder, report: int, forever: bool) -> int:
         return 0
     os.truncate(folder.file("log"), 0)
     folder.clear()
-    from mydocker.network.portmap_service import Service
+    from mydocker.network.portmap.service import Service
 
     service = Service(folder, forever=forever)
     try:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import os
 
 from mydocker.linux import sockets
-from mydocker.network.forward_loop import ERROR, HANGUP, IN, OUT, PEER_CLOSED, URGENT
-from mydocker.network.forward_pipes import CAPACITY
+from mydocker.network.forwarding.loop import ERROR, HANGUP, IN, OUT, PEER_CLOSED, URGENT
+from mydocker.network.forwarding.pipes import CAPACITY
 from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mydocker.network.forward_loop import Loop
-    from mydocker.network.forward_pipes import Pipe, Pipes
-    from mydocker.network.forward_tcp import Connection
+    from mydocker.network.forwarding.loop import Loop
+    from mydocker.network.forwarding.pipes import Pipe, Pipes
+    from mydocker.network.forwarding.tcp import Connection
 
 _CHUNK = 1 << 16
 _LITTLE = 1 << 13  # splices that bring less than this are dearer than copying

@@ -7,14 +7,14 @@ import errno
 import os
 
 from mydocker.linux import sockets
-from mydocker.network.forward_loop import ERROR, LISTENER, STREAM
-from mydocker.network.forward_streams import Stream
+from mydocker.network.forwarding.loop import ERROR, LISTENER, STREAM
+from mydocker.network.forwarding.streams import Stream
 from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mydocker.network.forward_loop import Loop
-    from mydocker.network.forward_pipes import Pipes
-    from mydocker.network.forward_targets import Address, Balance, Namespaces, Target
+    from mydocker.network.forwarding.loop import Loop
+    from mydocker.network.forwarding.pipes import Pipes
+    from mydocker.network.forwarding.targets import Address, Balance, Namespaces, Target
 
 BACKLOG = 4096
 _DIAL_SECONDS = 10.0

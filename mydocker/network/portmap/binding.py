@@ -7,14 +7,14 @@ import errno
 import os
 
 from mydocker.errors import NetworkError
-from mydocker.network.forward_tcp import BACKLOG
-from mydocker.network.ports import ANY_PORT, TCP, shown
+from mydocker.network.forwarding.tcp import BACKLOG
+from mydocker.network.portmap.ports import ANY_PORT, TCP, shown
 from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mydocker.network.ports import Publish
+    from mydocker.network.portmap.ports import Publish
 
 ANY4, ANY6 = "0.0.0.0", "::"
 _KEEPALIVE = 60  # seconds of silence after which a client is asked whether it is still there

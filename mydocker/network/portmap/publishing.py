@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 
 from mydocker.linux.process import start_ticks
-from mydocker.network import portmap_start
-from mydocker.network.portmap import Folder
-from mydocker.network.portmap_control import request
-from mydocker.network.ports import parse
+from mydocker.network.portmap import starting
+from mydocker.network.portmap.control import request
+from mydocker.network.portmap.mappings import Folder
+from mydocker.network.portmap.ports import parse
 
 
 def attach(pid: int, bundle: str, directory: str, name: str, *words: str) -> None:
@@ -29,7 +29,7 @@ def attach(pid: int, bundle: str, directory: str, name: str, *words: str) -> Non
         "ticks": start_ticks(pid),
         "ports": [publish for word in words for publish in parse(word)],
     }
-    portmap_start.call(Folder(directory), message)
+    starting.call(Folder(directory), message)
 
 
 def refresh(bundle: str, directory: str) -> None:

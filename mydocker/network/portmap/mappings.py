@@ -14,7 +14,7 @@ import os
 
 from mydocker.errors import StoreError
 from mydocker.linux.process import start_ticks
-from mydocker.network.ports import TCP, shown
+from mydocker.network.portmap.ports import TCP, shown
 from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
