@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +13,9 @@ from mydocker import __version__
 from mydocker.cli import VERBS
 from mydocker.cli.main import parser_for, run_command_line, usage
 from mydocker.cli.output import Output
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def run(*words: str) -> tuple[int, str, str]:
@@ -30,6 +34,16 @@ def test_help_lists_every_command_with_its_purpose() -> None:
 
 def test_version() -> None:
     assert run("--version") == (0, f"mydocker {__version__}\n", "")
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_error_and_no_file_takes_their_place(closed: str, tmp_path: Path) -> None:
+    command = f'exec "{sys.executable}" -m mydocker --root "{tmp_path}/store" images {closed}'
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+    heading = "" if ">&-" in closed and closed != "2>&-" else "ID             NAME        VERSION"
+    assert (done.returncode, done.stdout[: len(heading)], done.stderr) == (0, heading, "")
+    written = [path for path in tmp_path.rglob("*") if path.is_file() and b"VERSION" in path.read_bytes()]
+    assert written == []
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
