@@ -6,7 +6,6 @@ veth, as it has to; mydocker's service dials inside the container's namespace.
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import shutil
@@ -278,9 +277,6 @@ def _idle(ways: list[Way]) -> None:
     after = _weight(way.processes())
     print(f"\n{len(clients)} idle connections through {way.name}")
     print(f"  {after / 1024:.1f} MiB in {len(way.processes())} processes ({before / 1024:.1f} MiB without them)")
-    if target := os.environ.get("BENCH_JSON"):
-        with open(target, "a") as file:
-            file.write(json.dumps({"title": f"{_IDLE} idle connections", "kib": after}) + "\n")
     for client in clients:
         client.close()
 
