@@ -82,8 +82,7 @@ def as_text(one: Result) -> str:
 
 def summary(suites: Sequence[Suite]) -> str:
     """Return a table of ratios over all suites, one line per peer, and what could not be measured."""
-    lines = [f"{'measured':<58}{'beside':<26}{'ours / this':>12}   spread", ""]
-    missing = []
+    rows, missing = [("measured", "beside", "ours / this", "spread"), ("", "", "", "")], []
     for suite in suites:
         for one in suite.results:
             for row in one.rows:
@@ -91,9 +90,11 @@ def summary(suites: Sequence[Suite]) -> str:
                     missing.append(f"{suite.name}: {one.title}: {row.name}: {row.why_not}")
                 elif row.ratio:
                     spread = f"{row.low:.2f} .. {row.high:.2f}"
-                    lines.append(f"{suite.name + ': ' + one.title:<58}{row.name:<26}{row.ratio:>12.2f}   {spread}")
+                    rows.append((f"{suite.name}: {one.title}", row.name, f"{row.ratio:.2f}", spread))
         if suite.failure:
             missing.append(f"{suite.name}: failed: {suite.failure}")
+    first, second = (max(len(row[column]) for row in rows) + 2 for column in (0, 1))
+    lines = [f"{row[0]:<{first}}{row[1]:<{second}}{row[2]:>12}   {row[3]}".rstrip() for row in rows]
     lines += ["", "not measured:", *(f"  {each}" for each in missing)] if missing else []
     return "\n".join(lines) + "\n"
 
