@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 
-from mydocker.errors import NotFound
+from mydocker.errors import DigestMismatch, ImageError, MydockerError, NotFound, StoreError
+from mydocker.image import documents
 from mydocker.image.digest import Digest
 from mydocker.image.manifest import OCI_MANIFEST, Descriptor, Index, Manifest
 from mydocker.image.target import writing
@@ -34,10 +35,10 @@ class Directory:
         return self._path
 
     def manifest(self) -> bytes:
-        """Return the manifest; raise `NotFound` where there is none."""
+        """Return the manifest, verified; raise `NotFound`, `ImageError`, `StoreError` where there is no right one."""
         for each in self._index():
             if each.annotations.get(_NAME) == _TAG and each.media_type == OCI_MANIFEST:
-                return b"".join(self._chunks(each))
+                return self._document(each)
         raise NotFound(f"there is no build cache in {self._path}")
 
     def fetch(self, store: ImageStore, blob: Descriptor) -> None:
@@ -73,26 +74,41 @@ class Directory:
                 return Index.parse(file.read(_LARGEST_INDEX + 1), largest=_LARGEST_INDEX).manifests
         except FileNotFoundError:
             return ()
+        except OSError as failed:
+            raise _unreadable(f"{self._path}/index.json", failed) from failed
 
     def _blobs_of(self, manifests: Iterable[Descriptor]) -> set[Digest]:
         found: set[Digest] = set()
         for each in manifests:
-            with contextlib.suppress(NotFound):
-                manifest = Manifest.parse(b"".join(self._chunks(each)))
+            with contextlib.suppress(MydockerError):  # what cannot be read names nothing
+                manifest = Manifest.parse(self._document(each))
                 found |= {each.digest, manifest.config.digest, *(blob.digest for blob in manifest.layers)}
         return found
 
+    def _document(self, blob: Descriptor) -> bytes:
+        if blob.size > documents.LARGEST:
+            raise ImageError(f"read {blob.digest} in {self._path}", f"it has {blob.size} bytes, as the index says")
+        data = b"".join(self._chunks(blob))
+        if Digest.of(data) != blob.digest:
+            raise DigestMismatch(f"read {blob.digest} in {self._path}", f"its content is {Digest.of(data)}")
+        return data
+
     def _chunks(self, blob: Descriptor) -> Iterator[bytes]:
         """Yield a blob's bytes, at most one more than it should have."""
+        path = f"{self._path}/blobs/sha256/{blob.digest.hex}"
         try:
-            fd = os.open(f"{self._path}/blobs/sha256/{blob.digest.hex}", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as failed:
             raise NotFound(f"no blob {blob.digest} in {self._path}", os.strerror(failed.errno or 0).lower()) from failed
         left = blob.size + 1
-        with open(fd, "rb") as file:
-            while left and (chunk := file.read(min(left, _CHUNK))):
+        try:
+            while left and (chunk := os.read(fd, min(left, _CHUNK))):
                 left -= len(chunk)
                 yield chunk
+        except OSError as failed:  # it is a directory, for one
+            raise _unreadable(path, failed) from failed
+        finally:
+            os.close(fd)
 
     def _copy(self, store: ImageStore, blob: Descriptor) -> None:
         target = f"{self._path}/blobs/sha256/{blob.digest.hex}"
@@ -107,3 +123,7 @@ class Directory:
     def _write(self, path: str, data: bytes) -> None:
         with writing(path) as into:
             files.write_all(into, data)
+
+
+def _unreadable(path: str, failed: OSError) -> StoreError:
+    return StoreError(f"cannot read {path}", os.strerror(failed.errno or 0).lower())

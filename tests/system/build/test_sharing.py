@@ -229,3 +229,41 @@ def test_a_cache_that_cannot_be_read_is_told_and_left_alone(site: Site, text: st
 def test_a_cache_that_is_not_there_yet_is_told(site: Site) -> None:
     assert outcomes(site.take()) == {"run"}
     assert site.said == [f"the build cache at {site.cache} is not used: there is no build cache in {site.cache}"]
+
+
+def test_a_file_where_the_cache_should_be_is_told(site: Site) -> None:
+    site.cache.write_text("no directory")
+    assert outcomes(site.take()) == {"run"}
+    assert len(site.said) == 1
+    assert site.said[0].endswith("not a directory")
+
+
+def test_a_directory_where_a_blob_should_be_is_told(site: Site) -> None:
+    site.give()
+    manifest = site.blob(site.index()["manifests"][0]["digest"])
+    manifest.unlink()
+    manifest.mkdir()
+    opened = len(os.listdir("/proc/self/fd"))
+    assert outcomes(site.take()) == {"run"}
+    assert len(site.said) == 1
+    assert site.said[0].endswith("is a directory")
+    assert len(os.listdir("/proc/self/fd")) == opened
+
+
+def test_a_manifest_that_is_not_what_the_index_names_is_refused(site: Site) -> None:
+    site.give()
+    manifest = site.blob(site.index()["manifests"][0]["digest"])
+    manifest.write_bytes(manifest.read_bytes()[:-1] + b" }")
+    assert outcomes(site.take()) == {"run"}
+    assert "its content is sha256:" in site.said[0]
+    site.give("three")
+    assert outcomes(site.take("four")) == {"hit"}
+
+
+def test_a_manifest_that_claims_to_be_huge_is_not_read(site: Site) -> None:
+    site.give()
+    index = site.index()
+    index["manifests"][0]["size"] = 1 << 40  # type: ignore[assignment]
+    (site.cache / "index.json").write_text(json.dumps(index))
+    assert outcomes(site.take()) == {"run"}
+    assert "1099511627776 bytes" in site.said[0]
