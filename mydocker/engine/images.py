@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, NamedTuple
 
 from mydocker.errors import Busy, NotFound
 from mydocker.image import platforms
@@ -13,6 +12,7 @@ from mydocker.image.compare import Difference, diff_trees
 from mydocker.image.config import History, ImageConfig, timestamp
 from mydocker.image.reference import Reference
 from mydocker.image.stack import Stack
+from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from mydocker.errors import NotFound
 from mydocker.network import host, hosts, resolver
@@ -17,6 +16,7 @@ from mydocker.network.folder import Folder, folders
 from mydocker.network.joining import Joined, join, leave, memberships, route
 from mydocker.network.membership import Membership
 from mydocker.network.names import Book
+from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mydocker.network.leases import Wish
