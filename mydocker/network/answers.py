@@ -48,7 +48,9 @@ def local(question: bytes, peers: tuple[Peer, ...]) -> bytes | None:
 
 
 def failure(question: bytes) -> bytes:
-    """Return the answer that nobody could be asked, or nobody answered (SERVFAIL)."""
+    """Return the answer that nobody could be asked, or nobody answered (SERVFAIL); b"" to what is no question."""
+    if len(question) < _LEAST:
+        return b""
     return _refusal(question, dnslib.RCODE.SERVFAIL)
 
 
@@ -61,11 +63,16 @@ def fit(answer: bytes, question: bytes) -> bytes:
 
 
 def _parse(message: bytes) -> dnslib.DNSRecord | None:
-    """Return a message that a container wrote; None for what dnslib fails on, in whatever way."""
+    """Return a message that a container wrote; None for what dnslib fails on, in whatever way.
+
+    It reads names of 254 bytes and more, and fails only when they are to be repeated in the answer.
+    """
     try:
-        return dnslib.DNSRecord.parse(message)
+        parsed = dnslib.DNSRecord.parse(message)
+        parsed.reply().pack()
     except Exception:
         return None
+    return parsed
 
 
 def _refusal(question: bytes, code: int) -> bytes:

@@ -6,7 +6,6 @@ A server that does not answer in time, or refuses, is followed by the next; afte
 from __future__ import annotations
 
 import _socket
-import errno
 import select
 import struct
 import time
@@ -236,10 +235,8 @@ class Stream:
             data = end.recv(_LARGEST)
         except BlockingIOError:
             return True
-        except OSError as err:
-            if err.errno in (errno.ECONNRESET, errno.ETIMEDOUT, errno.EPIPE):
-                return False
-            raise
+        except OSError:  # reset, or no way any more: over, whatever the reason
+            return False
         self._data += data
         return bool(data)
 

@@ -86,6 +86,8 @@ def test_any_bytes_get_an_answer_or_none(data: bytes) -> None:
         assert found[:2] == data[:2]
         assert found[2] & 0x80
         assert len(answers.fit(found, data)) <= max(len(found), 512)
+    refused = answers.failure(data)
+    assert not refused or refused[:2] == data[:2]
 
 
 @given(st.integers(0, 26), st.integers(0, 255))
@@ -94,3 +96,13 @@ def test_one_wrong_byte_is_survived(place: int, value: int) -> None:
     question[place % len(question)] = value
     found = answers.local(bytes(question), PEERS)
     assert found is None or found == b"" or found[2] & 0x80
+
+
+@pytest.mark.parametrize("labels", [(62, 62, 62, 62), (63, 63, 63, 61), (63,) * 4, (63,) * 9, (1,) * 130])
+@pytest.mark.parametrize("kind", [1, 12, 255])
+def test_a_name_that_is_too_long_is_refused(labels: tuple[int, ...], kind: int) -> None:
+    name = b"".join(bytes([length]) + b"a" * length for length in labels) + b"\0"
+    question = b"\1\2\1\0\0\1" + bytes(6) + name + bytes([0, kind, 0, 1])
+    for found in (answers.local(question, PEERS), answers.failure(question)):
+        assert found is None or (found[:2] == b"\1\2" and found[2] & 0x80)
+        assert not found or answers.fit(found, question)
