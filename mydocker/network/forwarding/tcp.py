@@ -7,7 +7,7 @@ import errno
 import os
 
 from mydocker.linux import sockets
-from mydocker.network.forwarding.loop import ERROR, LISTENER, STREAM
+from mydocker.network.forwarding.loop import ERROR, HANGUP, LISTENER, STREAM
 from mydocker.network.forwarding.streams import Stream
 from mydocker.values import TYPE_CHECKING
 
@@ -37,7 +37,24 @@ class Room:
     def leave(self) -> None:
         """Count a connection less; who waited for room may listen again."""
         self.connections -= 1
-        if self.waiting and self.connections < self.most:
+        if self.waiting:
+            self._let_listen()
+
+    def wait(self, forward: TcpForward) -> None:
+        """Let a forward listen again when there is room."""
+        self.waiting.add(forward)
+        self.loop.watch(self.retry)
+
+    def retry(self, now: float) -> bool:
+        """Try whether there is room again; a timer of the loop.
+
+        What was short may be the machine's (ENFILE, ENOMEM): no connection of this process has to end then.
+        """
+        self._let_listen()
+        return bool(self.waiting)
+
+    def _let_listen(self) -> None:
+        if self.connections < self.most:
             for forward in tuple(self.waiting):
                 forward.listen()
 
@@ -97,7 +114,8 @@ class Connection:
         """Learn whether the server answered, if it is the server that there are news of."""
         if descriptor != self.server:
             return
-        if mask & ERROR:
+        # An attempt to write before it answered (`hurry`) takes the error away; what is left then is the hangup.
+        if mask & (ERROR | HANGUP):
             self.redial()
         else:
             self._begin()
@@ -221,7 +239,7 @@ class TcpForward:
 
     def _wait(self) -> None:
         self.room.loop.pause(self.listener)
-        self.room.waiting.add(self)
+        self.room.wait(self)
 
     def look(self, now: float) -> bool:
         """Go on where a server does not answer in time; a timer of the loop."""
