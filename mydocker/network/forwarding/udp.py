@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SECONDS = 90.0  # docker-proxy's, for a session in which nothing is said
 _MOST_SESSIONS = 4096  # of one port: a flood of forged senders must not take everything
 _AT_ONCE = 64
+_DOUBT = 5.0  # seconds after which a target that failed gets a client again: nothing else tells whether it is well
 _LARGEST = 65535
 _ROOM = 64  # bytes of ancillary data: one in_pktinfo or in6_pktinfo
 IPV6_RECVPKTINFO, IPV6_PKTINFO, IP_PKTINFO = 49, 50, 8  # linux/in6.h, linux/in.h
@@ -56,6 +57,7 @@ class Session:
                 self.target.judge(False, self.used)
                 self.forward.end(self)
                 return
+            self.target.judge(True, self.used)
             self.forward.answer(data, self.client)
 
     def send(self, data: bytes) -> None:
@@ -113,17 +115,19 @@ class UdpForward:
             if not self._sessions:
                 return None
             self.end(min(self._sessions.values(), key=lambda session: session.used))
+        for target in self.balance.targets:
+            target.well = target.well or self.room.loop.now - target.judged > _DOUBT
         tried: tuple[Target, ...] = ()
-        while (target := self.balance.choose(tried)) is not None:
-            tried = (*tried, target)
-            for family, place in target.addresses:
+        while (chosen := self.balance.choose(tried)) is not None:
+            tried = (*tried, chosen)
+            for family, place in chosen.addresses:
                 try:
-                    server = self.room.namespaces.socket(target.namespace, family, _socket.SOCK_DGRAM)
+                    server = self.room.namespaces.socket(chosen.namespace, family, _socket.SOCK_DGRAM)
                     server.connect(place)
                 except OSError:
                     continue
-                session = self._sessions[client] = Session(self, client, target, server)
-                target.open += 1
+                session = self._sessions[client] = Session(self, client, chosen, server)
+                chosen.open += 1
                 self.room.connections += 1
                 self.room.loop.add(server.fileno(), session, IN)
                 self.room.loop.watch(self.look)
