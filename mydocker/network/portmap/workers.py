@@ -8,7 +8,6 @@ import resource
 import signal
 import time
 import zlib
-from contextlib import suppress
 
 from mydocker.errors import NetworkError
 from mydocker.linux import process
@@ -30,6 +29,8 @@ _MOST_WORKERS = 16  # where the limit of open files is so low that CONNECTIONS n
 _WANTED_DESCRIPTORS = 65536
 _SHORTEST_LIFE = 1.0
 _PATIENCE = 2.0
+# What sending to a worker that died says: the second where it left messages unread (unix(7)).
+_DEAD = (BrokenPipeError, ConnectionResetError)
 _AT_ONCE = 8  # ports whose counts are asked for at once: each may have some hundred targets
 
 
@@ -145,9 +146,12 @@ class Workers:
                    "listen": listens, "grace": grace}  # fmt: skip
         listener = [order.listener.fileno()] if begins else []
         descriptors = [*listener, *(namespace for _, namespace in order.servers if namespace >= 0)]
-        # One that has died is going to be replaced, and its successor told of everything.
-        with suppress(BrokenPipeError):
+        try:
             send(worker.channel, message, descriptors)
+        except _DEAD:  # it is going to be replaced, and its successor told of everything
+            return
+        except TimeoutError:  # so is one that hangs
+            os.kill(worker.pid, signal.SIGKILL)
 
     def end(self, key: str, grace: float) -> None:
         """Forward a port no more; connections have `grace` seconds to end."""
@@ -181,7 +185,7 @@ class Workers:
         try:
             send(worker.channel, message)
             answer, _ = receive(worker.channel)
-        except BrokenPipeError:
+        except _DEAD:
             return {}
         except TimeoutError:
             os.kill(worker.pid, signal.SIGKILL)
