@@ -92,11 +92,13 @@ class Conversation:
     def handle(self, mask: int) -> None:
         """Hear a piece of a request; answer when it is whole."""
         try:
-            piece = self._client.recv(1 << 16)
+            piece = os.read(self._client.fileno(), 1 << 16)  # recv would wait for what is not there yet
             self._text += piece
             while b"\n" in self._text:
                 line, _, self._text = self._text.partition(b"\n")
                 self._client.sendall(json.dumps({"version": VERSION, **self._respond(line)}).encode() + b"\n")
+        except BlockingIOError:
+            return
         except OSError:  # the command was killed, or does not read its answer
             piece = b""
         if not piece or len(self._text) > _LARGEST_REQUEST:
