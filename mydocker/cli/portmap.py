@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from mydocker.errors import NotFound, UsageError
 from mydocker.values import TYPE_CHECKING
 
@@ -12,11 +14,12 @@ if TYPE_CHECKING:
     from mydocker.engine.ports import Forwarded
 
 _HEADER = ("PORT", "TARGET", "POLICY", "STATUS", "CONNECTIONS")
-_POLICIES = ("round-robin", "least-connections")
 
 
 def portmap_arguments(parser: ArgumentParser) -> None:
     """Declare the arguments of `portmap`."""
+    from mydocker.network.forwarding.targets import POLICIES
+
     parser.epilog = (
         "start    run the forwarding service until Ctrl-C, or in the background with -d\n"
         "forward  send what comes to a port of the host somewhere else; -d undoes that\n"
@@ -33,7 +36,7 @@ def portmap_arguments(parser: ArgumentParser) -> None:
                         help="forward: a port of the host, and where it leads")  # fmt: skip
     parser.add_argument("-d", "--detach", "--delete", action="store_true",
                         help="start: in the background; forward: take the mapping away")  # fmt: skip
-    parser.add_argument("--policy", default="", choices=_POLICIES, help="forward: how several targets share")
+    parser.add_argument("--policy", default="", choices=POLICIES, help="forward: how several targets share")
     parser.add_argument("-q", "--quiet", action="store_true", help="list: print ports only")
     parser.add_argument("--format", choices=("table", "json"), default="table", help="list: form of the list")
 
@@ -55,7 +58,8 @@ def _start(args: Namespace, context: Context) -> int:
         for pid in ports.attend():
             context.out.note(f"forwarding ports (process {pid}); Ctrl-C ends it")
     except BaseException:
-        ports.stop()
+        with suppress(NotFound):  # it has ended already, or never began
+            ports.stop()
         raise
     return 0
 
