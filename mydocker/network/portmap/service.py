@@ -14,7 +14,7 @@ import time
 
 from mydocker.errors import NetworkError, NotFound
 from mydocker.network.forwarding.loop import IN, Loop
-from mydocker.network.portmap.binding import bind
+from mydocker.network.portmap.binding import ANY4, ANY6, bind
 from mydocker.network.portmap.control import Control
 from mydocker.network.portmap.mappings import Folder, Mapping, Server, State, encode_mapping
 from mydocker.network.portmap.ports import Publish
@@ -25,6 +25,8 @@ from mydocker.values import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     import _socket
     from typing import Any
+
+    from mydocker.network.portmap.binding import Bound
 
 GRACE = 10.0  # seconds that connections have to end when their port or server is taken away
 _MOST_SERVERS = 256  # of one port: its description is one message to a worker
@@ -139,7 +141,7 @@ class Service:
         try:
             for words in request["ports"]:
                 publish = Publish(*words)
-                for bound in bind(publish, self._owner_of):
+                for bound in self._take(publish, server.container):
                     target = server._replace(port=publish.container)
                     mapping = Mapping(bound.address, bound.port, (target,), publish.protocol)
                     opened.append(mapping)
@@ -189,8 +191,7 @@ class Service:
                 raise NetworkError(f"port {mapping} has {_MOST_SERVERS} targets already", hint="take one away with -d")
             changed.append(mapping._replace(servers=servers, policy=policy or mapping.policy))
         if changed:
-            for mapping in changed:
-                self._change(mapping)
+            self._change_all(changed)
         else:
             for bound in bind(publish, self._owner_of):
                 made = Mapping(bound.address, bound.port, (server,), publish.protocol)
@@ -265,10 +266,22 @@ class Service:
         return [key for key in keys if key in self._mappings]
 
     def _owner_of(self, address: str, port: int, protocol: str) -> str:
-        for mapping in self._mappings.values():
-            if (mapping.port, mapping.protocol) == (port, protocol):
+        for key in self._listeners:
+            mapping = self._mappings[key]
+            if (mapping.port, mapping.protocol) == (port, protocol) and _overlap(mapping.address, address):
                 return _owner(mapping)
         return ""
+
+    def _take(self, publish: Publish, container: str) -> tuple[Bound, ...]:
+        """Take a port for a container. Raise NetworkError, also where it is kept for somebody who could not have it."""
+        taken = bind(publish, self._owner_of)
+        for bound in taken:
+            kept = self._mappings.get(Mapping(bound.address, bound.port, (), publish.protocol).key)
+            if kept is not None and kept.container != container:
+                for each in taken:
+                    each.socket.close()
+                raise NetworkError(f"port {kept} of the host is taken", f"{_owner(kept)} has it")
+        return taken
 
     def _open(self, mapping: Mapping, listener: _socket.socket | None = None) -> None:
         """Forward a port, with the socket that has it, or take it. Raise NetworkError."""
@@ -291,6 +304,18 @@ class Service:
         self._mappings[mapping.key] = mapping
         self._workers.set(self._order(mapping), GRACE)
 
+    def _change_all(self, changed: list[Mapping]) -> None:
+        """Change all of them or none: those first that have to be bound, which may fail. Raise NetworkError."""
+        unbound = [self._mappings[mapping.key] for mapping in changed if mapping.key not in self._listeners]
+        try:
+            for mapping in sorted(changed, key=lambda each: each.key in self._listeners):
+                self._change(mapping)
+        except BaseException:
+            for mapping in unbound:
+                self._close(mapping.key, 0)
+                self._mappings[mapping.key] = mapping
+            raise
+
     def _close(self, key: str, grace: float) -> None:
         """Forward a port no more."""
         self._mappings.pop(key, None)
@@ -311,6 +336,12 @@ class Service:
 
     def _remember(self) -> None:
         self._folder.write(State(tuple(self._mappings.values()), forever=self._forever))
+
+
+def _overlap(ours: str, wanted: str) -> bool:
+    """Tell whether a port cannot be had for both addresses; "" is all of both families."""
+    same_family = (":" in ours) == (":" in wanted)
+    return not wanted or (same_family and (ours == wanted or bool({ours, wanted} & {ANY4, ANY6})))
 
 
 def _owner(mapping: Mapping) -> str:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -110,6 +111,19 @@ def test_a_port_of_another_container_is_named(town: Machine) -> None:
     town("run", "-d", "-p", "8080:80", "-name", "first", "-image", "base", "sleep", "60")
     done = town.run("run", "-p", "8080:80", "-image", "base", "true")
     assert "container first has it" in done.stderr
+
+
+def test_a_port_that_is_kept_for_somebody_else_is_refused(town: Machine) -> None:
+    town("portmap", "forward", "-p", "127.0.0.1:8080:127.0.0.1:7001")
+    town("portmap", "stop")
+    taker = town.name(8080, "taken")
+    town("portmap", "start", "-d")
+    taker.shutdown(socket.SHUT_RDWR)
+    taker.close()
+    kept = town("portmap", "list", "-q")
+    done = town.run("run", "--rm", "-p", "127.0.0.1:8080:80", "-image", "base", "true")
+    assert "`portmap forward` has it" in done.stderr
+    assert town("portmap", "list", "-q") == kept
 
 
 def test_ranges_free_ports_and_exposed_ones(town: Machine) -> None:

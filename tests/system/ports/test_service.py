@@ -154,6 +154,18 @@ def test_a_port_that_was_taken_meanwhile_is_told_and_kept(machine: Machine) -> N
     assert "another process" not in machine("portmap", "list")
 
 
+def test_of_a_port_that_cannot_be_had_for_one_family_nothing_is_changed(machine: Machine) -> None:
+    machine.name(7001, "a")
+    machine("portmap", "forward", "-p", ONE)
+    machine("portmap", "stop")
+    machine.serve(8080, lambda client: None, "::1")
+    machine("portmap", "start", "-d")
+    before = machine("portmap", "list", "--format", "json")
+    assert "another process has it" in machine.run("portmap", "forward", "-p", TWO).stderr
+    assert machine("portmap", "list", "--format", "json") == before
+    assert machine.said(8080) == "a"
+
+
 def test_the_service_ends_with_its_last_mapping(machine: Machine) -> None:
     machine("portmap", "forward", "-p", ONE)
     assert machine.processes()
