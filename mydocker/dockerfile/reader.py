@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 _FORMS = {"EXEC": "exec", "TEXT": "text", "ITEM": "words", "WORD": "words", "PAIR": "pairs", "KEY": "old"}
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
-_FLAG_PART = re.compile(r"""(["'])((?:[^"'\\]|\\.|(?!\1)["'])*+)(?:\1|\\?\Z)|\\(.|\Z)|([^"'\\]++)""", re.DOTALL)
+_JSON_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_FLAG_PART = re.compile(r"""(["'])((?:[^"'\\]|\\.|(?!\1)["'])*)(?:\1|\\?\Z)|\\(.|\Z)|([^"'\\]++)""", re.DOTALL)
 _BLANK = re.compile(f"[{SPACES}]")
 _KEYWORD = re.compile(r"\b(?:env|label)\b", re.IGNORECASE)
 # A text that could be meant as a JSON array: these commands look at it when it is no array of strings.
