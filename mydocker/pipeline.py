@@ -29,6 +29,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from doit.exceptions import TaskFailed
 from doit.tools import config_changed
 
 from mydocker.build.request import BuildRequest
@@ -48,7 +49,7 @@ def base(name: str = "base", archive: str | None = None, /, *, root: str | None 
         return _values(_engine(root).build_base(archive, name), name)
 
     return {
-        "actions": [make],
+        "actions": [_told(make)],
         "uptodate": [_same_image(name, root)],
         "clean": [_remover(name, root)],
         "doc": f"make the base image {name}",
@@ -81,7 +82,7 @@ def image(
         return _values(_engine(root, talk=True).build(request).image, name)
 
     return {
-        "actions": [make],
+        "actions": [_told(make)],
         "uptodate": [_same_image(name, root), _same_result(request, root)],
         "clean": [_remover(name, root)],
         "doc": f"build the image {name}",
@@ -107,7 +108,7 @@ def run(
         return {"image": str(found.id)}
 
     return {
-        "actions": [execute],
+        "actions": [_told(execute)],
         "uptodate": [_same_image(name, root), config_changed({"command": words, "volumes": tuple(volumes)})],
         "doc": f"run {' '.join(words) or 'its command'} in the image {name}",
         **task,
@@ -133,7 +134,7 @@ def save(
         return {"image": str(engine.images.resolve(name).id), "file": _stamp(output)}
 
     return {
-        "actions": [write],
+        "actions": [_told(write)],
         "targets": [output],
         "uptodate": [
             _same_image(name, root),
@@ -165,7 +166,7 @@ def push(name: str, destination: str = "", /, *, root: str | None = None, **task
             return False  # gone, or not to be reached: that is told when the task runs
 
     return {
-        "actions": [send],
+        "actions": [_told(send)],
         "uptodate": [_same_image(name, root), is_there],
         "doc": f"push the image {name} to {reference.familiar}",
         **task,
@@ -178,6 +179,18 @@ def _engine(root: str | None, *, talk: bool = False) -> Engine:
     from mydocker.cli.progress import reporter_for
 
     return Engine(root, reporter=reporter_for())
+
+
+def _told(action: Callable[[], Values]) -> Callable[[], Values | TaskFailed]:
+    """Return the action so that what goes wrong becomes the task's failure in our words, not a traceback."""
+
+    def act() -> Values | TaskFailed:
+        try:
+            return action()
+        except MydockerError as error:
+            return TaskFailed("\n".join(error.lines()))
+
+    return act
 
 
 def _values(made: Any, name: str) -> dict[str, str]:

@@ -136,6 +136,12 @@ def _mtu(asked: int, has_ipv6: bool) -> int:
     return asked or 1500
 
 
+def _for_hosts(subnet: Subnet) -> bool:
+    """Tell whether machines may have addresses of a subnet: not 0/8, 127/8, 224/4 and above; not ::/8, ff00::/8."""
+    first = subnet.base >> (subnet.bits - 8)
+    return first not in (0, 127) and first < 224 if subnet.bits == 32 else first not in (0, 0xFF)
+
+
 def _ranges(request: Request, others: list[tuple[Subnet, str]], identifier: str) -> tuple[Range, ...]:
     subnets: dict[int, Subnet] = {}
     for text in request.subnets:
@@ -144,8 +150,8 @@ def _ranges(request: Request, others: list[tuple[Subnet, str]], identifier: str)
             raise UsageError(f"--subnet {text}", "a network has one subnet of each family")
         if subnet.hosts[1] - subnet.hosts[0] < 1:
             raise UsageError(f"--subnet {text}", "too small", "there has to be room for the bridge and a container")
-        if subnet.bits == 32 and not subnet.base >> 24:
-            raise UsageError(f"--subnet {text}", "not a subnet that hosts can have (RFC 1122, section 3.2.1.3)")
+        if not _for_hosts(subnet):
+            raise UsageError(f"--subnet {text}", "not a subnet that hosts can have (RFC 1122, 3.2.1.3; RFC 4291, 2.4)")
         if found := addresses.clash(subnet, others):
             raise NetworkError(
                 f"cannot use the subnet {subnet}", f"it overlaps {found}", "choose another with --subnet"

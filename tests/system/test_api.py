@@ -75,6 +75,17 @@ def states(output: str) -> dict[str, str]:
     return {line.split()[1]: line.split()[0] for line in output.splitlines() if line[:2] in (". ", "--")}
 
 
+def test_what_goes_wrong_in_a_pipeline_is_said_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM base\nRUN exit 3\n")
+    text = "from mydocker import pipeline\ndef task_image():\n    return pipeline.image('wrong:1')\n"
+    (tmp_path / "dodo.py").write_text(text)
+    env = {**os.environ, "MYDOCKER_ROOT": str(tmp_path / "store")}
+    done = subprocess.run([sys.executable, "-m", "doit"], cwd=tmp_path, capture_output=True, text=True, env=env)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "RUN exit 3" in done.stdout + done.stderr
+
+
 def test_a_pipeline_does_what_changed_and_no_more(tmp_path: Path) -> None:
     (tmp_path / "dodo.py").write_text(_DODO)
     app = tmp_path / "app"
