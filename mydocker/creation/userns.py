@@ -6,9 +6,10 @@ Docker knows `host`, and one range for all containers of a daemon; podman's word
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import pairwise
 
-from mydocker.errors import Busy, UsageError
+from mydocker.errors import Busy, NotFound, UsageError
 from mydocker.runtime import sharing
 from mydocker.values import TYPE_CHECKING, NamedTuple
 
@@ -132,9 +133,10 @@ def _taken(containers: Containers) -> tuple[list[tuple[int, int]], list[tuple[in
     uids: list[tuple[int, int]] = []
     gids: list[tuple[int, int]] = []
     for container in containers.list():
-        linux = containers.bundle(container.id).document()["linux"]
-        for found, key in ((uids, "uidMappings"), (gids, "gidMappings")):
-            found += [(entry["hostID"], entry["size"]) for entry in linux.get(key) or ()]
+        with suppress(NotFound, FileNotFoundError):  # removed meanwhile
+            linux = containers.bundle(container.id).document()["linux"]
+            for found, key in ((uids, "uidMappings"), (gids, "gidMappings")):
+                found += [(entry["hostID"], entry["size"]) for entry in linux.get(key) or ()]
     return uids, gids
 
 
