@@ -17,13 +17,13 @@ _LOST = 137  # what is recorded for a container whose keeper was killed: it was 
 def erase(bundle: Bundle, container: Container) -> None:
     """Remove a container's name, its folder, and what goes with it when it removes itself. For the keeper only."""
     naming.give_back(bundle.top, container.name, bundle.id)
-    bundle.remove()
     for path in container.disposable if container.auto_remove else ():
         folder = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             remove_tree(folder, os.path.basename(path).encode())
         finally:
             os.close(folder)
+    bundle.remove()  # last: who is killed before leaves the record that names the rest, and `recover` does it again
     journal.note(bundle.top, "destroy", bundle.id, container.name)
 
 
