@@ -128,9 +128,10 @@ def _leave(report: int, owner: int) -> tuple[int, int]:
 def _report(descriptor: int, message: bytes) -> None:
     try:
         os.write(descriptor, message)
-        os.close(descriptor)
+        # Not closed: the next file would get the number, and a later failure would be written into it.
+        os.dup2(1, descriptor, inheritable=False)
     except OSError:
-        return  # told already, or the starter was killed
+        return  # the starter was killed
 
 
 def _keep(bundle: Bundle, report: int, owner: int, size: tuple[int, int]) -> None:
