@@ -81,6 +81,7 @@ class Carrier:
         front: Front,
         record: Callable[[int, bytes], None] | None = None,
     ) -> None:
+        self._pidfd = os.pidfd_open(started.pid)  # what can fail is first: until then the streams are the caller's
         streams.close_theirs()
         self.pid = started.pid
         self.relay = relay.Relay()
@@ -89,7 +90,6 @@ class Carrier:
         self.timers: list[Timer] = []
         self._front = front
         self._record = record
-        self._pidfd = os.pidfd_open(started.pid)
         self._outputs: list[int] = []
         outputs = streams.outputs
         if self.master >= 0:
@@ -135,11 +135,19 @@ class Carrier:
             timer.cancel()
         _, status = os.waitpid(self.pid, 0)
         self.relay.drain(list(self._outputs))
+        self._close()
+        return status
+
+    def abandon(self) -> None:
+        """Kill the process and forget its streams; nothing has been carried."""
+        launch.abandon(self.pid)
+        self._close()
+
+    def _close(self) -> None:
         for descriptor in {*self._outputs, self.stdin, self.master, self._pidfd} - {-1}:
             os.close(descriptor)
         self._outputs.clear()
         self.stdin = self.master = self._pidfd = -1
-        return status
 
     def finish(self) -> int:
         """Carry bytes to the end, disconnect the front, return the exit status as docker counts."""

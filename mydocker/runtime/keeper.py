@@ -7,6 +7,7 @@ one in the background. It holds the bundle's `keeper` lock as long as it lives; 
 from __future__ import annotations
 
 import importlib
+import os
 import time
 from contextlib import ExitStack
 
@@ -83,6 +84,22 @@ class Keeper:
         """Start the container and record that it runs; undo everything and raise when it cannot be."""
         self._document = sharing.refreshed(self._document, self.bundle.top)
         self._group.create(self._document["linux"].get("resources") or {})
+        try:
+            self.carrier = self._launch(size)
+            try:
+                self._begin(self.carrier)
+            except BaseException:
+                self.carrier.abandon()
+                raise
+        except BaseException:
+            self._undo()
+            raise
+        self._note("start")  # recorded as running from here on: `remains.recover` clears what an interrupt leaves
+        self._note_hooks("poststart", "running", self.carrier.pid)
+        return self.carrier
+
+    def _launch(self, size: tuple[int, int]) -> Carrier:
+        """Start the process; none is left when this raises."""
         streams = make_streams(self.container.tty, self.container.interactive)
         try:
             prepared = sandbox.prepare(
@@ -99,23 +116,28 @@ class Keeper:
                 on_ready=self._ready,
                 meanwhile=self._attachments.load,
             )
+            try:
+                return Carrier(started, streams, self._front, self._log.write)
+            except BaseException:
+                launch.abandon(started.pid)
+                if started.master >= 0:
+                    os.close(started.master)
+                raise
         except BaseException:
             streams.close()
-            self._undo()
             raise
-        self.carrier = Carrier(started, streams, self._front, self._log.write)
+
+    def _begin(self, carrier: Carrier) -> None:
+        """Serve what the container needs, and record that it runs."""
         for service in self._services:
-            service.serve(self.carrier.relay)
-            self.carrier.timers.append(service)
+            service.serve(carrier.relay)
+            carrier.timers.append(service)
         with self.bundle.changing():
             state = self.bundle.read_state()._replace(
-                status=RUNNING, pid=started.pid, ticks=start_ticks(started.pid), started=time.time(),
+                status=RUNNING, pid=carrier.pid, ticks=start_ticks(carrier.pid), started=time.time(),
                 finished=0.0, exit_status=0, error="", oom_killed=False,
             )  # fmt: skip
             self.bundle.write_state(state)
-        self._note("start")
-        self._note_hooks("poststart", "running", started.pid)
-        return self.carrier
 
     def _ready(self, pid: int) -> bytes:
         """Do what has to be done when the namespaces are there; return what hooks inside are told."""

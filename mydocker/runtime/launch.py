@@ -113,7 +113,7 @@ def _fork_and_listen(
     except BaseException:
         if master >= 0:
             os.close(master)
-        _abandon(pid)
+        abandon(pid)
         raise
     finally:
         ours.close()
@@ -157,7 +157,8 @@ def _fork_here(plan: tuple[tuple[Any, ...], ...], ends: tuple[Any, Any], streams
     return pid
 
 
-def _abandon(pid: int) -> None:
+def abandon(pid: int) -> None:
+    """Kill a child and wait for it."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, 9)
     os.waitpid(pid, 0)

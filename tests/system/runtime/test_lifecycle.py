@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -330,3 +331,37 @@ def test_ps_filters(box: CommandLine) -> None:
     assert len(box("ps", "-q", "--running").split()) == 1
     assert len(box("ps", "-q", "--filter", "exited=1").split()) == 1
     assert box.run("ps", "--filter", "nonsense=1").returncode == 125
+
+
+def test_a_start_that_cannot_be_recorded_leaves_nothing(box: CommandLine) -> None:
+    script = """
+import os
+from mydocker.engine import Engine, RunRequest
+from mydocker.errors import StoreError
+from mydocker.runtime.bundle import Bundle, group_of
+
+def full(bundle, state, whole=Bundle.write_state, **named):
+    if state.status == "running":
+        raise StoreError("cannot write", "the disk is full")
+    whole(bundle, state, **named)
+
+Bundle.write_state = full
+engine = Engine()
+made = engine.create(RunRequest(image="base", command=("sleep", "60")))
+before = os.listdir("/proc/self/fd")
+try:
+    engine.containers.run_attached(made.id)
+except StoreError as err:
+    print(err.why)
+print(set(os.listdir("/proc/self/fd")) - set(before))
+print([path for _, path in group_of(engine.containers.bundle(made.id)).directories() if os.path.exists(path)])
+try:
+    print(os.waitpid(-1, os.WNOHANG))
+except ChildProcessError:
+    print("no child")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=box.env, cwd=box.directory,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30,
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("the disk is full\nset()\n[]\nno child\n", "")
