@@ -61,6 +61,15 @@ def collecting_orphans() -> Iterator[None]:
         prctl(PR_SET_CHILD_SUBREAPER, before.value)
 
 
+def handing_over(*descriptors: int) -> list[tuple[int, int, int]]:
+    """Return the file actions with which `os.posix_spawn` leaves descriptors open that are close-on-exec here.
+
+    So they stay for every other thread, which may start a program of its own meanwhile. A duplication onto itself
+    clears the flag (posix_spawn_file_actions_adddup2(3); glibc from 2.29 on, musl).
+    """
+    return [(os.POSIX_SPAWN_DUP2, each, each) for each in descriptors]
+
+
 def close_from(first: int) -> None:
     """Close every descriptor from `first` on (close_range(2), Linux 5.9)."""
     libc.syscall(SYS_CLOSE_RANGE, "close_range", first, _LAST_DESCRIPTOR, 0)

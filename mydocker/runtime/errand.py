@@ -47,9 +47,8 @@ def run(
     given: tuple[int | None, int, int] = streams or (None, 1, 2)
     numbers = {} if streams is None else {"stdin": None if streams[0] is None else 0, "stdout": 1, "stderr": 2}
 
-    asked = os.memfd_create("errand", 0)
+    asked = os.memfd_create("errand", os.MFD_CLOEXEC)
     report_read, report_write = os.pipe2(os.O_CLOEXEC)
-    os.set_inheritable(report_write, True)
     try:
         with os.fdopen(os.dup(asked), "wb") as file:
             marshal.dump((containers.directory, verb, arguments, {**named, **numbers}), file)
@@ -79,7 +78,8 @@ def _spawn(asked: int, report: int, streams: tuple[int | None, int, int]) -> int
     code = _BOOT.format(path=path, asked=asked, report=report, pid=os.getpid())
     # The three may be one another's places: out of the way first.
     copies = [os.open(os.devnull, os.O_RDONLY) if each is None else os.dup(each) for each in streams]
-    actions = [(os.POSIX_SPAWN_DUP2, copy, number) for number, copy in enumerate(copies)]
+    actions = process.handing_over(asked, report)
+    actions += [(os.POSIX_SPAWN_DUP2, copy, number) for number, copy in enumerate(copies)]
     try:
         return os.posix_spawn(
             sys.executable, [sys.executable, "-I", "-S", "-c", code], os.environ, file_actions=actions

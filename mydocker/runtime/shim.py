@@ -64,12 +64,11 @@ def _spawn(directory: str, identifier: str, report: int, owner: int, size: tuple
     """Start a fresh interpreter that becomes the shim: for processes with threads, which must not fork Python."""
     import mydocker
 
-    for descriptor in (report, owner):
-        if descriptor >= 0:
-            os.set_inheritable(descriptor, True)
     path = os.path.dirname(os.path.dirname(os.path.abspath(mydocker.__file__)))
     code = _BOOT.format(path=path, directory=directory, identifier=identifier, report=report, owner=owner, size=size)
-    os.posix_spawn(sys.executable, [sys.executable, "-I", "-S", "-c", code], os.environ, setsid=True)
+    actions = process.handing_over(*(each for each in (report, owner) if each >= 0))
+    arguments = [sys.executable, "-I", "-S", "-c", code]
+    os.posix_spawn(sys.executable, arguments, os.environ, file_actions=actions, setsid=True)
 
 
 def _decode(report: bytes) -> MydockerError:

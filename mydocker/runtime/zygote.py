@@ -17,9 +17,10 @@ import signal
 import struct
 import sys
 import threading
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from mydocker.errors import RuntimeFailure
+from mydocker.linux.process import handing_over
 from mydocker.runtime import channel, launch
 from mydocker.runtime.plan import Launch
 
@@ -96,12 +97,12 @@ def _spawn() -> _socket.socket:
 
     ours, theirs = channel.pair()
     descriptor = theirs.fileno()
-    os.set_inheritable(descriptor, True)
     package = os.path.dirname(os.path.dirname(os.path.abspath(mydocker.__file__)))
     code = _BOOT.format(path=package, descriptor=descriptor)
     arguments = [sys.executable, "-I", "-S", "-c", code]
-    null = [(os.POSIX_SPAWN_OPEN, stream, "/dev/null", os.O_RDWR, 0) for stream in (0, 1)]
-    os.posix_spawn(sys.executable, arguments, {"PATH": "/usr/bin:/bin"}, file_actions=null, setsid=True)
+    actions: list[tuple[Any, ...]] = [(os.POSIX_SPAWN_OPEN, stream, "/dev/null", os.O_RDWR, 0) for stream in (0, 1)]
+    actions += handing_over(descriptor)
+    os.posix_spawn(sys.executable, arguments, {"PATH": "/usr/bin:/bin"}, file_actions=actions, setsid=True)
     theirs.close()
     return ours
 

@@ -87,13 +87,13 @@ def _log_hint(folder: Folder) -> str:
 def _spawn(folder: Folder, report: int, forever: bool) -> None:
     import mydocker
 
-    os.set_inheritable(report, True)
     path = os.path.dirname(os.path.dirname(os.path.abspath(mydocker.__file__)))
     code = _BOOT.format(path=path, directory=folder.path, report=report, forever=forever)
     log = (os.POSIX_SPAWN_OPEN, 2, folder.file("log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     null = [(os.POSIX_SPAWN_OPEN, stream, "/dev/null", os.O_RDWR, 0) for stream in (0, 1)]
+    actions = [*null, log, *process.handing_over(report)]
     words = [sys.executable, "-I", "-S", "-c", code]
-    pid = os.posix_spawn(sys.executable, words, os.environ, file_actions=[*null, log], setsid=True)
+    pid = os.posix_spawn(sys.executable, words, os.environ, file_actions=actions, setsid=True)
     os.waitpid(pid, 0)  # it forks the service, which belongs to process 1 then, and ends
 
 

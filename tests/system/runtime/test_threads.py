@@ -79,6 +79,24 @@ print(len(forks))
         box("exec", f"t{number}", "sh", "-c", "while ! test -e /tmp/mark; do sleep 0.05; done")
 
 
+def test_nothing_is_inheritable_while_another_thread_may_start_a_program(box: CommandLine) -> None:
+    code = """
+def spawn(*arguments, whole=os.posix_spawn, **named):
+    opened = [int(name) for name in os.listdir("/proc/self/fd")]
+    found.append([each for each in opened if each > 2 and os.path.exists(f"/proc/self/fd/{each}")
+                  and os.get_inheritable(each)])
+    return whole(*arguments, **named)
+os.posix_spawn, found = spawn, []
+print(run("echo", "attached"))
+made = engine.create(RunRequest(image="base", command=("sleep", "60"), name="started"))
+containers.start(made.id)
+containers.remove(made.id, force=True)
+print(found)
+"""
+    shown, problems = program(box, code).communicate(timeout=60)
+    assert (shown, problems) == ("(0, 'attached\\n')\n[[], []]\n", "")
+
+
 def test_a_container_in_the_foreground_ends_with_the_process_that_started_it(box: CommandLine) -> None:
     running = program(box, 'run("sleep", "60", name="mine")')
     try:
