@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from mydocker.linux.files import remove_tree
 from mydocker.runtime import remains
 from mydocker.runtime.bundle import Bundle
 from mydocker.runtime.record import Container
@@ -30,9 +31,8 @@ def test_killed_while_erasing_leaves_the_record_that_names_the_volumes(
     def killed(folder: int, name: bytes) -> None:
         if name == b"second":
             raise KeyboardInterrupt
-        whole(folder, name)
+        remove_tree(folder, name)
 
-    whole = remains.remove_tree
     with monkeypatch.context() as patched:
         patched.setattr(remains, "remove_tree", killed)
         with pytest.raises(KeyboardInterrupt):
