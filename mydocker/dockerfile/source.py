@@ -25,9 +25,6 @@ class Span(NamedTuple):
     end: int
 
 
-NOWHERE = Span(0, 0, 0, 0, 0, 0)
-
-
 class Source:
     """A Dockerfile's text with its name. Bytes that are no UTF-8 are kept as surrogates, so nothing is lost."""
 

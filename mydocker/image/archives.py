@@ -3,37 +3,31 @@
 from __future__ import annotations
 
 import os
-import re
-import stat
 from typing import TYPE_CHECKING
 
 from mydocker.errors import DigestMismatch, ImageError, MydockerError, NotFound
 from mydocker.events import Notice
 from mydocker.image import catalogue, documents, platforms
 from mydocker.image.collect import collect
-from mydocker.image.compression import decompressed, read_chunks
+from mydocker.image.compression import read_chunks
 from mydocker.image.config import ImageConfig
 from mydocker.image.digest import Digest
 from mydocker.image.layers import Expected
 from mydocker.image.manifest import INDEXES, MANIFESTS, Descriptor, Index, Layer, Manifest, document_kind
 from mydocker.image.members import opened, read
 from mydocker.image.reference import Reference
-from mydocker.image.tar_reader import TarReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from mydocker.image.digest import DiffID
     from mydocker.image.image import Image
-    from mydocker.image.limits import Limits
     from mydocker.image.manifest import Platform
     from mydocker.image.members import Members
     from mydocker.image.store import ImageStore
 
 _CONTAINERD_NAME = "io.containerd.image.name"
 _DEEPEST_INDEX = 3
-# What docker, podman, skopeo and we put into archives of images, at whatever place.
-_IMAGE_MEMBER = re.compile(rb"(blobs(/.*)?|repositories|[0-9a-f]{64}(/.*)?|(sha256:)?[0-9a-f]{64}\.(json|tar(\.gz)?))")
 
 
 def import_rootfs(
@@ -57,22 +51,6 @@ def import_rootfs(
     finally:
         if isinstance(source, str):
             os.close(fd)
-
-
-def is_image_archive(path: str, limits: Limits) -> bool:
-    """Tell an archive of images from that of a root file system, by its first members; `NotFound` if it is missing."""
-    fd = _open(path)
-    try:
-        if stat.S_ISDIR(os.fstat(fd).st_mode):
-            return os.path.exists(f"{path}/oci-layout")
-        for each in TarReader(decompressed(read_chunks(fd), limits), limits):
-            if each.name in (b"manifest.json", b"oci-layout", b"index.json"):
-                return True
-            if not _IMAGE_MEMBER.fullmatch(each.name):
-                return False
-        return False
-    finally:
-        os.close(fd)
 
 
 def load(store: ImageStore, source: str | int, platform: Platform | None = None) -> tuple[Image, ...]:

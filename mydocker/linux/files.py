@@ -12,7 +12,6 @@ from mydocker.linux import libc
 
 # openat2(2). The number is the same on every machine.
 _OPENAT2 = 437
-RESOLVE_NO_XDEV = 0x01
 RESOLVE_NO_MAGICLINKS = 0x02
 RESOLVE_NO_SYMLINKS = 0x04
 RESOLVE_BENEATH = 0x08

@@ -13,9 +13,6 @@ import os
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
 
-# Numbers that differ between machines; from 424 on the table is the same everywhere (see syscalls(2)).
-_MACHINE = os.uname().machine
-
 
 def _raise(name: str, path: str | bytes | int | None) -> None:
     code = ctypes.get_errno()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import signal
 from contextlib import contextmanager
 
 from mydocker.linux import libc
@@ -23,7 +22,6 @@ PR_SET_CHILD_SUBREAPER = 36
 PR_GET_CHILD_SUBREAPER = 37
 PR_SET_NO_NEW_PRIVS = 38
 
-SYS_PIDFD_SEND_SIGNAL = 424
 SYS_CLOSE_RANGE = 436
 SYS_EXECVEAT = 322 if os.uname().machine == "x86_64" else 281
 _AT_EMPTY_PATH = 0x1000
@@ -97,11 +95,6 @@ def execute_descriptor(descriptor: int, argv: list[bytes], env: list[bytes]) -> 
     """Replace this process by the program open on `descriptor` (execveat(2)); return never, or raise."""
     arguments, environment = vectors(argv, env)
     libc.syscall(SYS_EXECVEAT, "execveat", descriptor, b"", arguments, environment, _AT_EMPTY_PATH)
-
-
-def send_signal(pidfd: int, number: int) -> None:
-    """Send a signal to the very process of `pidfd`; its number may have been reused, the process cannot be mistaken."""
-    signal.pidfd_send_signal(pidfd, number)
 
 
 def start_ticks(pid: int) -> int:

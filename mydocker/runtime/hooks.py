@@ -13,12 +13,14 @@ from __future__ import annotations
 import errno
 import os
 import select
-import signal
 
 from mydocker.values import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import signal as _signal
     from typing import Any
+else:
+    import _signal  # the C half of `signal`, whose enumerations take 0.5 ms
 
 Entry = tuple[str, tuple[str, ...], tuple[str, ...], int]  # path, args, env, timeout in seconds (0: none)
 
@@ -71,7 +73,7 @@ def _run(entry: Entry, told: bytes) -> None:
         os.lseek(given, 0, os.SEEK_SET)
         streams = [(os.POSIX_SPAWN_DUP2, given, 0), (os.POSIX_SPAWN_DUP2, output, 1), (os.POSIX_SPAWN_DUP2, output, 2)]
         environment = dict(word.partition("=")[::2] for word in env)
-        pid = os.posix_spawn(path, args, environment, file_actions=streams, setsigdef=[signal.SIGPIPE])
+        pid = os.posix_spawn(path, args, environment, file_actions=streams, setsigdef=[_signal.SIGPIPE])
         code = os.waitstatus_to_exitcode(_wait(pid, timeout, path))
         if code:
             said = os.pread(output, _LONGEST_OUTPUT, 0).decode("utf-8", "replace").strip()
@@ -91,7 +93,7 @@ def _wait(pid: int, timeout: int, path: str) -> int:
         poll.register(descriptor, select.POLLIN)
         ended = poll.poll(timeout * 1000 if timeout else None)
         if not ended:
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, _signal.SIGKILL)
         status = os.waitpid(pid, 0)[1]
         if not ended:
             raise OSError(errno.ETIMEDOUT, f"the hook took more than {timeout} s", path)

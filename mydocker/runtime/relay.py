@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _BLOCK = 1 << 16
-_READABLE = select.POLLIN | select.POLLHUP | select.POLLERR
 
 
 class Relay:

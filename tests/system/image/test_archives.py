@@ -14,7 +14,6 @@ import pytest
 
 from mydocker.errors import ImageError, NotFound
 from mydocker.events import Notice
-from mydocker.image.archives import is_image_archive
 from mydocker.image.config import ImageConfig
 from mydocker.image.layout import Layout
 from mydocker.image.reference import Reference
@@ -149,18 +148,6 @@ def test_file_that_is_no_archive_is_left_alone(store: ImageStore, tmp_path: Path
         store.load(str(tmp_path / "text"))
     with pytest.raises(NotFound):
         store.load(str(tmp_path / "nowhere"))
-
-
-def test_image_archives_are_told_from_root_file_systems(
-    store: ImageStore, image: Image, rootfs: Path, tmp_path: Path
-) -> None:
-    for form in ("docker-archive", "oci-archive"):
-        store.save(str(tmp_path / form), ["app:1.0"], form=form)
-        assert is_image_archive(str(tmp_path / form), store.limits)
-        subprocess.run(["gzip", "-k", tmp_path / form], check=True)
-        assert is_image_archive(str(tmp_path / f"{form}.gz"), store.limits)
-    assert not is_image_archive(str(rootfs), store.limits)
-    assert is_image_archive(store.layout.root, store.limits)
 
 
 def tampered(source: Path, target: Path, change: Callable[[str, bytes], bytes | None]) -> None:
