@@ -5,10 +5,13 @@ Both are JSON files of the bundle, replaced by rename, so that a reader always s
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+from contextlib import suppress
 
 from mydocker.errors import StoreError
+from mydocker.linux.files import write_all
 from mydocker.values import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -113,16 +116,33 @@ _NESTED = {"restart": Restart, "health": Health, "log_limit": LogLimit}
 
 
 def write_json(path: str, value: object, *, durable: bool = False) -> None:
-    """Replace the file `path` by `value` as JSON; with `durable`, it also survives a loss of power."""
+    """Replace the file `path` by `value` as JSON; with `durable`, it also survives a loss of power.
+
+    Where the disk is full a file that is there already is written over: how a container ended has to be kept, or it
+    could not be removed, which is what would make room.
+    """
+    content = json.dumps(value, separators=(",", ":")).encode()
     temporary = f"{path}.{os.getpid()}"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        os.write(descriptor, json.dumps(value, separators=(",", ":")).encode())
+        _write(temporary, content, os.O_CREAT | os.O_TRUNC, durable)
+        os.rename(temporary, path)
+    except OSError as err:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+        if err.errno != errno.ENOSPC or not os.path.exists(path):
+            raise
+        # Not longer than its block, so nothing has to be found for it; JSON may end in blanks.
+        _write(path, content.ljust(os.stat(path).st_size), 0, durable)
+
+
+def _write(path: str, content: bytes, flags: int, durable: bool) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | flags, 0o600)
+    try:
+        write_all(descriptor, content)
         if durable:
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    os.rename(temporary, path)
 
 
 def read_json(path: str) -> Any:
