@@ -222,6 +222,8 @@ def _built_elsewhere(engine: Engine, request: BuildRequest, place: str, report: 
         return "built", (str(result.image.digest), steps, *map(tuple, conditions))
     except (MydockerError, OSError) as error:
         return "failed", (str(error),)  # what a hint speaks of is gone with its store
+    except Exception as error:  # a defect of ours: this process has no other way to tell
+        return "failed", (f"{type(error).__name__}: {error}",)
 
 
 def _vary() -> None:

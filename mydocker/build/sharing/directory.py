@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 
 from mydocker.errors import DigestMismatch, ImageError, MydockerError, NotFound, StoreError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _NAME = "org.opencontainers.image.ref.name"
 _TAG = "mydocker-build-cache"
+_LOCK = "mydocker-build-cache.lock"
 _LAYOUT = b'{"imageLayoutVersion":"1.0.0"}\n'
 _CHUNK = 1 << 20
 _LARGEST_INDEX = 64 * 1024 * 1024
@@ -49,10 +51,19 @@ class Directory:
     def send(self, store: ImageStore, manifest: Manifest) -> None:
         """Put the manifest here, with its config and its layers, which are in the store; the index comes last.
 
-        What only the cache that was here before needed is removed. Other tags of the layout stay as they are.
+        What only the cache that was here before needed is removed. Other tags of the layout stay as they are. Whoever
+        else sends to the same directory waits: what one counts on would be taken away by the other.
         """
+        os.makedirs(f"{self._path}/blobs/sha256", exist_ok=True)
+        lock = os.open(f"{self._path}/{_LOCK}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._send(store, manifest)
+        finally:
+            os.close(lock)
+
+    def _send(self, store: ImageStore, manifest: Manifest) -> None:
         blobs = f"{self._path}/blobs/sha256"
-        os.makedirs(blobs, exist_ok=True)
         before = self._index()
         old = [each for each in before if each.annotations.get(_NAME) == _TAG]
         raw = manifest.encode()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -117,6 +119,22 @@ def test_a_cache_is_replaced_and_what_it_no_longer_needs_is_gone(site: Site) -> 
     assert not {path.name for path in before - set(site.blobs())} & kept
     assert len(kept) == len(site.blobs()) + 2
     assert outcomes(site.take()) == {"hit"}
+
+
+def test_who_gives_waits_for_another_that_does(site: Site) -> None:
+    site.give()
+    lock = os.open(site.cache / "mydocker-build-cache.lock", os.O_RDWR)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    (site.context / "a").write_text("changed")
+    before = (site.cache / "index.json").read_bytes()
+    giver = threading.Thread(target=site.give)
+    giver.start()
+    giver.join(0.5)
+    assert giver.is_alive()
+    assert (site.cache / "index.json").read_bytes() == before
+    os.close(lock)
+    giver.join()
+    assert (site.cache / "index.json").read_bytes() != before
 
 
 def test_what_runs_with_no_cache_is_given_and_not_taken(site: Site) -> None:
