@@ -67,15 +67,19 @@ def create(rooms: Rooms, image: Image, request: RunRequest, network: Network | N
     options = options._replace(hooks=_hooks(request, options._replace(mounts=mounts)))
     shared = _shared(rooms.containers, (*request.namespaces, ("net", connected.name), ("user", request.userns)))
     options = options._replace(annotations=(*options.annotations, *shared))
-    if request.userns or request.uid_maps or request.gid_maps:
-        options = _with_users(rooms.containers, request, options)
 
     def place(bundle: Bundle) -> ContainerOptions:
         hostname = options.hostname or ("" if options.uts != "private" else bundle.id[:12])
         of_names = files.place(bundle, request, hostname, connected, {mount.target for mount in mounts})
         return options._replace(hostname=hostname, mounts=(*of_names, *mounts))
 
-    return rooms.containers.create(facts, place)
+    if not (request.userns or request.uid_maps or request.gid_maps):
+        return rooms.containers.create(facts, place)
+    from mydocker.image.locks import locked
+
+    with locked(rooms.images.layout.lock("userns")):  # ids are taken when the container is there that has them
+        options = _with_users(rooms.containers, request, options)
+        return rooms.containers.create(facts, place)
 
 
 def _with_users(containers: Containers, request: RunRequest, options: ContainerOptions) -> ContainerOptions:

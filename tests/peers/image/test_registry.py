@@ -119,8 +119,10 @@ class Breaker:
                 if side == self._side and passed > self._limit and self.left:
                     self.left -= 1
                     break
-            for end in (source, target):
+        for end in (source, target):
+            with contextlib.suppress(OSError):  # the thread of the other direction may have been here before
                 end.shutdown(socket.SHUT_RDWR)
+            end.close()  # what was sent and not read is answered by a reset: a sender would wait for room
 
 
 @contextlib.contextmanager
