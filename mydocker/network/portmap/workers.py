@@ -115,7 +115,9 @@ class Workers:
             self._tell(worker, order, 0)
 
     def _end(self, worker: Worker) -> None:
-        self._loop.drop(worker.channel.fileno())
+        # Not `drop`: a worker that was forked just now may have a copy yet, and with it the kernel would go on to tell
+        # of this one's end under a number that its successor has by then.
+        self._loop.pause(worker.channel.fileno())
         worker.channel.close()
         os.kill(worker.pid, signal.SIGKILL)
         os.waitpid(worker.pid, 0)
